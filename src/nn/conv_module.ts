@@ -1,0 +1,78 @@
+/** mmcv's `ConvModule` (convolution + norm + activation) and its depthwise-separable form. */
+import * as tf from '../tf.js';
+import type { Tensor4D } from '../tf.js';
+import { buildActivation, fusedName, type ActCfg, type Activation, type FusedActivation } from './act.js';
+import { Conv2d, type Pair } from './conv.js';
+import { foldBatchNorm } from './fold.js';
+import { Module } from './module.js';
+import { buildBatchNorm, type BatchNorm2d, type NormCfg } from './norm.js';
+
+export interface ConvModuleOptions {
+  stride?: Pair;
+  padding?: Pair;
+  dilation?: Pair;
+  groups?: number;
+  /** Default: true exactly when there is no norm (mmcv's `'auto'`). */
+  bias?: boolean;
+  normCfg?: NormCfg | null;
+  /** Default ReLU, as in mmcv; `null` for none. */
+  actCfg?: ActCfg | null;
+}
+
+/** Convolution, then batch norm (folded at load), then activation (fused where tfjs can). */
+export class ConvModule extends Module {
+  readonly conv: Conv2d;
+  readonly bn: BatchNorm2d | null;
+  readonly #fused: FusedActivation | null;
+  readonly #activate: Activation;
+
+  constructor(inChannels: number, outChannels: number, kernel: Pair, options: ConvModuleOptions = {}) {
+    super();
+    const { normCfg = null, actCfg = { type: 'ReLU' }, bias = normCfg === null, ...convOptions } = options;
+    this.conv = new Conv2d(inChannels, outChannels, kernel, { ...convOptions, bias });
+    this.bn = normCfg && buildBatchNorm(normCfg, outChannels);
+    this.#fused = fusedName(actCfg);
+    this.#activate = buildActivation(actCfg);
+  }
+
+  override prepare(): void {
+    if (this.bn) foldBatchNorm(this.conv, this.bn);
+  }
+
+  override forward(x: Tensor4D): Tensor4D {
+    if (this.#fused) return this.conv.forward(x, this.#fused);
+    return tf.tidy(() => this.#activate(this.conv.forward(x)));
+  }
+}
+
+export interface DepthwiseSeparableOptions {
+  stride?: Pair;
+  padding?: Pair;
+  dilation?: Pair;
+  normCfg?: NormCfg | null;
+  actCfg?: ActCfg | null;
+  dwActCfg?: ActCfg | null;
+  pwActCfg?: ActCfg | null;
+}
+
+/** mmcv's `DepthwiseSeparableConvModule`: depthwise k x k, then pointwise 1 x 1. */
+export class DepthwiseSeparableConvModule extends Module {
+  readonly depthwise_conv: ConvModule;
+  readonly pointwise_conv: ConvModule;
+
+  constructor(inChannels: number, outChannels: number, kernel: Pair, options: DepthwiseSeparableOptions = {}) {
+    super();
+    const { stride, padding, dilation, normCfg = null, actCfg = { type: 'ReLU' } } = options;
+    const { dwActCfg = actCfg, pwActCfg = actCfg } = options;
+    this.depthwise_conv = new ConvModule(inChannels, inChannels, kernel, {
+      ...{ stride, padding, dilation, normCfg },
+      groups: inChannels,
+      actCfg: dwActCfg,
+    });
+    this.pointwise_conv = new ConvModule(inChannels, outChannels, 1, { normCfg, actCfg: pwActCfg });
+  }
+
+  override forward(x: Tensor4D): Tensor4D {
+    return tf.tidy(() => this.pointwise_conv.forward(this.depthwise_conv.forward(x)));
+  }
+}

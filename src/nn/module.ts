@@ -1,0 +1,163 @@
+/**
+ * The smallest possible module system: a class with fields. A module's field path *is* its checkpoint key (`layer1.0.conv1.weight`),
+ * so loading, preparing and disposing are generic walks, and no model keeps a table of names.
+ */
+import { BackendError } from '../errors.js';
+import { sizeOf } from '../ndarray.js';
+import * as tf from '../tf.js';
+import type { Tensor, Tensor4D } from '../tf.js';
+import { isBatchNorm, isConv, foldBatchNorm } from './fold.js';
+
+/**
+ * One named tensor of a checkpoint. It lives twice, never at once: as host values in PyTorch's layout between loading and
+ * `prepare`, then as a tensor in tfjs's layout.
+ */
+export class Parameter {
+  /** Shape as in PyTorch (OIHW, [out, in]). */
+  readonly shape: readonly number[];
+  /** False for constants that PyTorch does not store in the state_dict. */
+  readonly persistent: boolean;
+  #value: Float32Array | null;
+  #tensor: Tensor | null = null;
+
+  constructor(shape: readonly number[], options: { value?: Float32Array; persistent?: boolean } = {}) {
+    this.shape = shape;
+    this.persistent = options.persistent ?? true;
+    this.#value = options.value ?? null;
+  }
+
+  /** Host values in PyTorch's layout; zeros when nothing was loaded. Only before `upload`. */
+  get value(): Float32Array {
+    if (this.#tensor)
+      throw new BackendError('Parameter.value: found an uploaded parameter; read host values before prepare().');
+    this.#value ??= new Float32Array(sizeOf(this.shape));
+    return this.#value;
+  }
+
+  set value(value: Float32Array) {
+    this.#value = value;
+  }
+
+  /** The tensor in tfjs's layout. Only after `upload`. */
+  get tensor(): Tensor {
+    if (!this.#tensor)
+      throw new BackendError('Parameter.tensor: found no tensor; call prepareModule(model) after loading.');
+    return this.#tensor;
+  }
+
+  /** Moves the host values to the current backend, with the axes in the order `perm` and then, if given, in another shape. */
+  upload(perm?: readonly number[], shape?: readonly number[]): void {
+    const { data, shape: permuted } = transpose(this.value, this.shape, perm);
+    this.#value = null;
+    // Outside any scope of the caller's: parameters outlive every tidy.
+    this.#tensor = tf.keep(tf.tensor(data, (shape ?? permuted) as number[], 'float32'));
+  }
+
+  /** Frees both forms. Safe to call twice. */
+  dispose(): void {
+    this.#value = null;
+    this.#tensor?.dispose();
+    this.#tensor = null;
+  }
+}
+
+/** NumPy's `transpose`, for uploading weights in tfjs's order of axes. */
+export function transpose(
+  data: Float32Array,
+  shape: readonly number[],
+  perm?: readonly number[],
+): { data: Float32Array; shape: readonly number[] } {
+  if (!perm) return { data, shape };
+  const outShape = perm.map((axis) => shape[axis]);
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  const outStrides = perm.map((axis) => strides[axis]);
+  const out = new Float32Array(data.length);
+  const index = new Array<number>(perm.length).fill(0);
+  let source = 0;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = data[source];
+    for (let axis = perm.length - 1; axis >= 0; axis--) {
+      source += outStrides[axis];
+      if (++index[axis] < outShape[axis]) break;
+      source -= outStrides[axis] * outShape[axis];
+      index[axis] = 0;
+    }
+  }
+  return { data: out, shape: outShape };
+}
+
+/** A layer or a network. Fields that hold parameters: `Module | Parameter | (nested) arrays of those | null`. */
+export abstract class Module<I = Tensor4D, O = Tensor4D> {
+  /** Borrows its input, gives its output; neither tidies nor disposes, except for modules with long loops of their own. */
+  abstract forward(x: I): O;
+
+  /**
+   * Called once after loading, before the children's: fold batch norm into convolutions, then upload own parameters in tfjs's
+   * layout.
+   */
+  prepare?(): void;
+}
+
+/** `nn.Sequential` and `nn.ModuleList` are plain arrays; `null` holes are skipped. */
+export type Layers = readonly (AnyModule | Layers | null)[];
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- children of any signature
+export type AnyModule = Module<any, any>;
+
+type Visitor = (node: AnyModule | Parameter | readonly unknown[], path: string) => void;
+
+/** Visits every module, array and parameter below `node`, parents first, in field order. */
+export function walk(node: unknown, visit: Visitor, path = ''): void {
+  if (node instanceof Parameter) return visit(node, path);
+  if (!(node instanceof Module) && !Array.isArray(node)) return;
+  if (node instanceof Module || node.some(holdsParameters)) visit(node, path);
+  for (const [field, child] of Object.entries(node)) walk(child, visit, path ? `${path}.${field}` : field);
+}
+
+function holdsParameters(node: unknown): boolean {
+  return node instanceof Module || node instanceof Parameter || (Array.isArray(node) && node.some(holdsParameters));
+}
+
+/** Every parameter by its checkpoint key. */
+export function namedParameters(root: unknown): Map<string, Parameter> {
+  const found = new Map<string, Parameter>();
+  walk(root, (node, path) => {
+    if (node instanceof Parameter) found.set(path, node);
+  });
+  return found;
+}
+
+/** Folds and uploads everything below `root`, on the current backend. Call once, after loading and outside any tidy. */
+export function prepareModule(root: AnyModule): void {
+  walk(root, (node) => {
+    if (Array.isArray(node)) foldSequence(node);
+    else if (node instanceof Module) node.prepare?.();
+  });
+}
+
+/** In a sequence, a batch norm that follows a convolution is folded into it. */
+function foldSequence(layers: readonly unknown[]): void {
+  for (let i = 1; i < layers.length; i++) {
+    const [conv, norm] = [layers[i - 1], layers[i]];
+    if (isConv(conv) && isBatchNorm(norm)) foldBatchNorm(conv, norm);
+  }
+}
+
+/** Frees every parameter below `root`. Safe to call twice. */
+export function disposeModule(root: AnyModule): void {
+  for (const parameter of namedParameters(root).values()) parameter.dispose();
+}
+
+/**
+ * Runs layers one after the other. Each runs in a tidy of its own and the intermediate that it consumed is dropped at once (never
+ * the caller's input): one tidy around a whole network would hold every activation.
+ */
+export function chain<T extends Tensor = Tensor4D>(layers: Layers, x: T): T {
+  let y: T = x;
+  for (const layer of layers) {
+    if (layer === null) continue;
+    const next: T = tf.tidy(() => (layer instanceof Module ? (layer.forward(y) as T) : chain<T>(layer, y)));
+    if (y !== x && next !== y) y.dispose();
+    y = next;
+  }
+  return y;
+}
