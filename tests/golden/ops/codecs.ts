@@ -1,0 +1,3 @@
+import type { OpTable } from '../runner.js';
+
+export const OPS: OpTable = {};
