@@ -29,8 +29,13 @@ export interface DatasetInfo {
   readonly skeleton_info: Readonly<Record<string, SkeletonInfo>>;
   readonly joint_weights: readonly number[];
   readonly sigmas?: readonly number[];
+  /** Statistics that lifting networks normalise with. */
+  readonly stats_info?: Readonly<Record<string, number | readonly number[]>>;
   readonly [key: string]: unknown;
 }
+
+/** The names of a dataset's keypoints as a type: `KeypointName<typeof coco>` is `'nose' | 'left_eye' | ...`. */
+export type KeypointName<Info extends DatasetInfo> = Info['keypoint_info'][keyof Info['keypoint_info']]['name'];
 
 /** Parsed meta-info: indices instead of names, colours as bytes. */
 export interface PoseMetaInfo {
@@ -40,6 +45,7 @@ export interface PoseMetaInfo {
   readonly keypointName2id: Readonly<Record<string, number>>;
   /** [K]: index of the left/right partner, or the point itself. */
   readonly flipIndices: readonly number[];
+  /** Each pair once per direction, as MMPose lists them. */
   readonly flipPairs: readonly (readonly [number, number])[];
   readonly skeletonLinks: readonly (readonly [from: number, to: number])[];
   /** [K * 3] RGB. */
@@ -48,8 +54,10 @@ export interface PoseMetaInfo {
   readonly skeletonLinkColors: Uint8Array;
   /** [K]: OKS sigmas; empty when the dataset publishes none. */
   readonly sigmas: Float32Array;
-  /** [K] */
+  /** [K]; a few datasets of MMPose give fewer. */
   readonly jointWeights: Float32Array;
   readonly upperBodyIds: readonly number[];
   readonly lowerBodyIds: readonly number[];
+  /** Present where the dataset has `stats_info`. */
+  readonly statsInfo?: Readonly<Record<string, Float32Array>>;
 }

@@ -1,0 +1,53 @@
+/** 17 keypoints of "ap10k" (MMPose: `configs/_base_/datasets/ap10k.py`). */
+import type { DatasetInfo } from './types.js';
+
+export const ap10k = {
+  dataset_name: 'ap10k',
+  paper_info: {
+    title: 'AP-10K: A Benchmark for Animal Pose Estimation in the Wild',
+    homepage: 'https://github.com/AlexTheBad/AP-10K',
+  },
+  keypoint_info: {
+    0: { name: 'L_Eye', id: 0, color: [0, 255, 0], type: 'upper', swap: 'R_Eye' },
+    1: { name: 'R_Eye', id: 1, color: [255, 128, 0], type: 'upper', swap: 'L_Eye' },
+    2: { name: 'Nose', id: 2, color: [51, 153, 255], type: 'upper', swap: '' },
+    3: { name: 'Neck', id: 3, color: [51, 153, 255], type: 'upper', swap: '' },
+    4: { name: 'Root of tail', id: 4, color: [51, 153, 255], type: 'lower', swap: '' },
+    5: { name: 'L_Shoulder', id: 5, color: [51, 153, 255], type: 'upper', swap: 'R_Shoulder' },
+    6: { name: 'L_Elbow', id: 6, color: [51, 153, 255], type: 'upper', swap: 'R_Elbow' },
+    7: { name: 'L_F_Paw', id: 7, color: [0, 255, 0], type: 'upper', swap: 'R_F_Paw' },
+    8: { name: 'R_Shoulder', id: 8, color: [0, 255, 0], type: 'upper', swap: 'L_Shoulder' },
+    9: { name: 'R_Elbow', id: 9, color: [255, 128, 0], type: 'upper', swap: 'L_Elbow' },
+    10: { name: 'R_F_Paw', id: 10, color: [0, 255, 0], type: 'lower', swap: 'L_F_Paw' },
+    11: { name: 'L_Hip', id: 11, color: [255, 128, 0], type: 'lower', swap: 'R_Hip' },
+    12: { name: 'L_Knee', id: 12, color: [255, 128, 0], type: 'lower', swap: 'R_Knee' },
+    13: { name: 'L_B_Paw', id: 13, color: [0, 255, 0], type: 'lower', swap: 'R_B_Paw' },
+    14: { name: 'R_Hip', id: 14, color: [0, 255, 0], type: 'lower', swap: 'L_Hip' },
+    15: { name: 'R_Knee', id: 15, color: [0, 255, 0], type: 'lower', swap: 'L_Knee' },
+    16: { name: 'R_B_Paw', id: 16, color: [0, 255, 0], type: 'lower', swap: 'L_B_Paw' },
+  },
+  skeleton_info: {
+    0: { link: ['L_Eye', 'R_Eye'], id: 0, color: [0, 0, 255] },
+    1: { link: ['L_Eye', 'Nose'], id: 1, color: [0, 0, 255] },
+    2: { link: ['R_Eye', 'Nose'], id: 2, color: [0, 0, 255] },
+    3: { link: ['Nose', 'Neck'], id: 3, color: [0, 255, 0] },
+    4: { link: ['Neck', 'Root of tail'], id: 4, color: [0, 255, 0] },
+    5: { link: ['Neck', 'L_Shoulder'], id: 5, color: [0, 255, 255] },
+    6: { link: ['L_Shoulder', 'L_Elbow'], id: 6, color: [0, 255, 255] },
+    7: { link: ['L_Elbow', 'L_F_Paw'], id: 6, color: [0, 255, 255] },
+    8: { link: ['Neck', 'R_Shoulder'], id: 7, color: [6, 156, 250] },
+    9: { link: ['R_Shoulder', 'R_Elbow'], id: 8, color: [6, 156, 250] },
+    10: { link: ['R_Elbow', 'R_F_Paw'], id: 9, color: [6, 156, 250] },
+    11: { link: ['Root of tail', 'L_Hip'], id: 10, color: [0, 255, 255] },
+    12: { link: ['L_Hip', 'L_Knee'], id: 11, color: [0, 255, 255] },
+    13: { link: ['L_Knee', 'L_B_Paw'], id: 12, color: [0, 255, 255] },
+    14: { link: ['Root of tail', 'R_Hip'], id: 13, color: [6, 156, 250] },
+    15: { link: ['R_Hip', 'R_Knee'], id: 14, color: [6, 156, 250] },
+    16: { link: ['R_Knee', 'R_B_Paw'], id: 15, color: [6, 156, 250] },
+  },
+  joint_weights: [1, 1, 1, 1, 1, 1, 1, 1.2, 1.2, 1.5, 1.5, 1, 1, 1.2, 1.2, 1.5, 1.5],
+  sigmas: [
+    0.025, 0.025, 0.026, 0.035, 0.035, 0.079, 0.072, 0.062, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089, 0.107, 0.087,
+    0.089,
+  ],
+} as const satisfies DatasetInfo;

@@ -1,0 +1,52 @@
+/** 19 keypoints of "panoptic_pose_3d" (MMPose: `configs/_base_/datasets/panoptic_body3d.py`). */
+import type { DatasetInfo } from './types.js';
+
+export const panopticBody3d = {
+  dataset_name: 'panoptic_pose_3d',
+  paper_info: {
+    title: 'Panoptic Studio: A Massively Multiview System for Interaction Motion Capture',
+    homepage: 'http://domedb.perception.cs.cmu.edu',
+  },
+  keypoint_info: {
+    0: { name: 'neck', id: 0, color: [51, 153, 255], type: 'upper', swap: '' },
+    1: { name: 'nose', id: 1, color: [51, 153, 255], type: 'upper', swap: '' },
+    2: { name: 'mid_hip', id: 2, color: [0, 255, 0], type: 'lower', swap: '' },
+    3: { name: 'left_shoulder', id: 3, color: [0, 255, 0], type: 'upper', swap: 'right_shoulder' },
+    4: { name: 'left_elbow', id: 4, color: [0, 255, 0], type: 'upper', swap: 'right_elbow' },
+    5: { name: 'left_wrist', id: 5, color: [0, 255, 0], type: 'upper', swap: 'right_wrist' },
+    6: { name: 'left_hip', id: 6, color: [0, 255, 0], type: 'lower', swap: 'right_hip' },
+    7: { name: 'left_knee', id: 7, color: [0, 255, 0], type: 'lower', swap: 'right_knee' },
+    8: { name: 'left_ankle', id: 8, color: [0, 255, 0], type: 'lower', swap: 'right_ankle' },
+    9: { name: 'right_shoulder', id: 9, color: [255, 128, 0], type: 'upper', swap: 'left_shoulder' },
+    10: { name: 'right_elbow', id: 10, color: [255, 128, 0], type: 'upper', swap: 'left_elbow' },
+    11: { name: 'right_wrist', id: 11, color: [255, 128, 0], type: 'upper', swap: 'left_wrist' },
+    12: { name: 'right_hip', id: 12, color: [255, 128, 0], type: 'lower', swap: 'left_hip' },
+    13: { name: 'right_knee', id: 13, color: [255, 128, 0], type: 'lower', swap: 'left_knee' },
+    14: { name: 'right_ankle', id: 14, color: [255, 128, 0], type: 'lower', swap: 'left_ankle' },
+    15: { name: 'left_eye', id: 15, color: [51, 153, 255], type: 'upper', swap: 'right_eye' },
+    16: { name: 'left_ear', id: 16, color: [51, 153, 255], type: 'upper', swap: 'right_ear' },
+    17: { name: 'right_eye', id: 17, color: [51, 153, 255], type: 'upper', swap: 'left_eye' },
+    18: { name: 'right_ear', id: 18, color: [51, 153, 255], type: 'upper', swap: 'left_ear' },
+  },
+  skeleton_info: {
+    0: { link: ['nose', 'neck'], id: 0, color: [51, 153, 255] },
+    1: { link: ['neck', 'left_shoulder'], id: 1, color: [0, 255, 0] },
+    2: { link: ['neck', 'right_shoulder'], id: 2, color: [255, 128, 0] },
+    3: { link: ['left_shoulder', 'left_elbow'], id: 3, color: [0, 255, 0] },
+    4: { link: ['right_shoulder', 'right_elbow'], id: 4, color: [255, 128, 0] },
+    5: { link: ['left_elbow', 'left_wrist'], id: 5, color: [0, 255, 0] },
+    6: { link: ['right_elbow', 'right_wrist'], id: 6, color: [255, 128, 0] },
+    7: { link: ['left_ankle', 'left_knee'], id: 7, color: [0, 255, 0] },
+    8: { link: ['left_knee', 'left_hip'], id: 8, color: [0, 255, 0] },
+    9: { link: ['right_ankle', 'right_knee'], id: 9, color: [255, 128, 0] },
+    10: { link: ['right_knee', 'right_hip'], id: 10, color: [255, 128, 0] },
+    11: { link: ['mid_hip', 'left_hip'], id: 11, color: [0, 255, 0] },
+    12: { link: ['mid_hip', 'right_hip'], id: 12, color: [255, 128, 0] },
+    13: { link: ['mid_hip', 'neck'], id: 13, color: [51, 153, 255] },
+  },
+  joint_weights: [1, 1, 1, 1, 1.2, 1.5, 1, 1.2, 1.5, 1, 1.2, 1.5, 1, 1.2, 1.5, 1, 1, 1, 1],
+  sigmas: [
+    0.026, 0.026, 0.107, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089, 0.025,
+    0.035, 0.025, 0.035,
+  ],
+} as const satisfies DatasetInfo;
