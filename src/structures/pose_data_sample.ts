@@ -16,6 +16,9 @@ export interface InstanceData {
   keypointScores: NdArray;
   /** [N, K]; equal to the scores where the model has no visibility branch, as in MMPose. */
   keypointsVisible: NdArray;
+  /** [N, K, Wx] and [N, K, Wy]: normalised SimCC vectors, present when `test_cfg.output_heatmaps` asks for them. */
+  keypointXLabels?: NdArray;
+  keypointYLabels?: NdArray;
   /** [N], set by tracking. */
   trackIds?: NdArray<Int32Array>;
 }

@@ -1,0 +1,13 @@
+/** The heads that configs may name, each loaded when it is first built. */
+import { Registry } from '../../registry.js';
+import type { HeadClass } from './base_head.js';
+
+export type { BaseHead, DenseFields, HeadClass, HeadFeats, HeadPrediction } from './base_head.js';
+
+export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
+  HeatmapHead: () => import('./heatmap_heads/heatmap_head.js').then((m) => m.HeatmapHead),
+  SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),
+  RTMCCHead: () => import('./coord_cls_heads/rtmcc_head.js').then((m) => m.RTMCCHead),
+  RegressionHead: () => import('./regression_heads/regression_head.js').then((m) => m.RegressionHead),
+  RLEHead: () => import('./regression_heads/rle_head.js').then((m) => m.RLEHead),
+});

@@ -1,0 +1,10 @@
+/** The pose estimators that configs may name, each loaded when it is first built. */
+import { Registry } from '../../registry.js';
+import type { PoseEstimatorClass } from './base.js';
+
+export type { Backbone, BasePoseEstimator, Neck, PoseEstimatorClass, PoseEstimatorParts } from './base.js';
+export type { TopdownPoseEstimator } from './topdown.js';
+
+export const POSE_ESTIMATORS = /*@__PURE__*/ new Registry<PoseEstimatorClass>('POSE_ESTIMATORS', {
+  TopdownPoseEstimator: () => import('./topdown.js').then((m) => m.TopdownPoseEstimator),
+});
