@@ -5,7 +5,8 @@
  */
 
 /** File names as tfjs asks for them. */
-export type WasmFile = 'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tfjs-backend-wasm-threaded-simd.wasm';
+export type WasmFile =
+  'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tfjs-backend-wasm-threaded-simd.wasm';
 
 /**
  * Absolute URL of each file. The three `new URL(...)` stay literal, since that is what bundlers look for when they copy an

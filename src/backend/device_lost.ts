@@ -1,0 +1,97 @@
+/**
+ * Faults that GPUs report on the side, never to the call that caused them: WebGPU's `uncapturederror` and `device.lost`, WebGL's
+ * lost context. They reject the read that is under way, or else the next one; a lost device rejects every later one.
+ */
+import { BackendError } from '../errors.js';
+import type { BackendInstance } from './engine_switch.js';
+
+const watches = new WeakMap<BackendInstance, FaultWatch>();
+
+/**
+ * Starts listening.
+ *
+ * @param ours - whether the library started the backend: its errors are then kept off the console, since they arrive as rejections
+ */
+export function watchFaults(instance: BackendInstance, name: string, ours: boolean): void {
+  if (!watches.has(instance)) watches.set(instance, new FaultWatch(instance, name, ours));
+}
+
+/** The fault that makes the backend unusable for good, if any. */
+export function permanentFault(instance: BackendInstance): BackendError | null {
+  return watches.get(instance)?.permanent ?? null;
+}
+
+/** Starts `read` and waits for it, or for a fault. */
+export function watchedRead<T>(instance: BackendInstance | null, read: () => Promise<T>): Promise<T> {
+  const watch = instance && watches.get(instance);
+  return watch ? watch.guard(read) : read();
+}
+
+class FaultWatch {
+  permanent: BackendError | null = null;
+  #unreported: BackendError | null = null;
+  readonly #waiting = new Set<(fault: BackendError) => void>();
+  readonly #name: string;
+
+  constructor(instance: BackendInstance, name: string, ours: boolean) {
+    this.#name = name;
+    const device = instance.device as GPUDeviceLike | undefined;
+    if (device) this.#watchDevice(device, ours);
+    const canvas = (instance.gpgpu as { gl?: { canvas?: EventTarget } } | undefined)?.gl?.canvas;
+    canvas?.addEventListener?.('webglcontextlost', () => this.#lose('the WebGL context was lost'));
+  }
+
+  async guard<T>(read: () => Promise<T>): Promise<T> {
+    this.#throwKnown();
+    let onFault: (fault: BackendError) => void = () => {};
+    const fault = new Promise<never>((_, reject) => {
+      onFault = reject;
+    });
+    this.#waiting.add(onFault);
+    try {
+      return await Promise.race([read(), fault]);
+    } finally {
+      this.#waiting.delete(onFault);
+    }
+  }
+
+  #throwKnown(): void {
+    const known = this.permanent ?? this.#unreported;
+    this.#unreported = null;
+    if (known) throw known;
+  }
+
+  #watchDevice(device: GPUDeviceLike, ours: boolean): void {
+    device.addEventListener('uncapturederror', (event) => {
+      if (ours) event.preventDefault();
+      this.#report(`WebGPU error: ${event.error.message.trim()}`);
+    });
+    void device.lost.then(({ reason, message }) => {
+      this.#lose(
+        reason === 'destroyed' ? 'the GPU device was destroyed' : `the GPU device was lost (${message.trim()})`,
+      );
+    });
+  }
+
+  #report(what: string): void {
+    const error = new BackendError(
+      `backend "${this.#name}": ${what}; the result was dropped, try again or use backend "wasm".`,
+    );
+    if (this.#waiting.size === 0) this.#unreported ??= error;
+    for (const reject of this.#waiting) reject(error);
+  }
+
+  #lose(what: string): void {
+    this.permanent ??= new BackendError(`backend "${this.#name}": ${what}; dispose the model and create it again.`);
+    for (const reject of this.#waiting) reject(this.permanent);
+  }
+}
+
+/** The two members of GPUDevice that this file uses; TypeScript's DOM library has no WebGPU yet. */
+interface GPUDeviceLike {
+  readonly lost: Promise<{ reason: string; message: string }>;
+  addEventListener(
+    type: 'uncapturederror',
+    listener: (event: Event & { readonly error: { readonly message: string } }) => void,
+  ): void;
+}

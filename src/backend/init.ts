@@ -1,0 +1,201 @@
+/**
+ * Choosing and starting a tfjs backend: webgpu, webgl, wasm, cpu, in this order of preference, but never a software GPU before
+ * wasm. The only file that names the backend packages; each is imported when it is tried, and not before.
+ */
+import { didYouMean } from '../config.js';
+import { BackendError, ConfigError } from '../errors.js';
+import { permanentFault } from './device_lost.js';
+import type { EngineSwitch } from './engine_switch.js';
+import { inTurn, pageBackend, removeIfUnused, startBackend } from './page_backends.js';
+import { probe as probeBrowser, type Probe } from './probe.js';
+import { selfTest as runSelfTest } from './self_test.js';
+import { configureWasm, type WasmPaths } from './wasm_paths.js';
+
+export type BackendName = 'webgpu' | 'webgl' | 'wasm' | 'cpu';
+export type BackendChoice = 'auto' | BackendName;
+
+/** In order of preference. */
+export const BACKEND_NAMES: readonly BackendName[] = ['webgpu', 'webgl', 'wasm', 'cpu'];
+
+/** A started backend. Several handles may share one tfjs backend; the last `dispose` takes it down. */
+export interface Backend {
+  readonly name: BackendName;
+  /** Why this one, and what was tried before and passed over, in one readable line. */
+  readonly reason: string;
+  /** The hardware in the browser's words, `''` for wasm and cpu. */
+  readonly adapter: string;
+  /**
+   * Runs a synchronous section on this backend and restores whichever the caller had, also when it throws. After an `await` the
+   * caller's is active again, so call `run` again.
+   *
+   * @throws BackendError after `dispose`, or when the GPU was lost
+   */
+  run<T>(section: () => T): T;
+  /** Safe to call twice. Dispose all tensors first: a backend that still holds any stays. */
+  dispose(): Promise<void>;
+}
+
+export interface BackendOptions {
+  /** Where tfjs's `.wasm` files are: a folder, or a URL per file. Default: beside the library's own files. */
+  wasmPaths?: WasmPaths;
+  signal?: AbortSignal;
+  /** What the browser offers; replaced in tests. */
+  probe?: (name: BackendName) => Promise<Probe>;
+  /** Says what is wrong with a backend, or null; replaced in tests. */
+  selfTest?: (run: Backend['run'], name: BackendName) => Promise<string | null>;
+}
+
+/**
+ * Starts the backend asked for, or the best one that works here.
+ *
+ * @throws BackendError when the one asked for is missing or computes wrong numbers, with what to use instead
+ * @throws ConfigError when there is no backend of that name
+ */
+export async function createBackend(choice: BackendChoice = 'auto', options: BackendOptions = {}): Promise<Backend> {
+  if (choice === 'auto') return createBest(options);
+  if (!BACKEND_NAMES.includes(choice)) {
+    const known = ['auto', ...BACKEND_NAMES];
+    throw new ConfigError(
+      `backend: found ${JSON.stringify(choice)}; expected one of ${known.join(', ')}.${didYouMean(String(choice), known)}`,
+    );
+  }
+  const found = await (options.probe ?? probeBrowser)(choice);
+  if (!found.available) throw notUsable(choice, found.why);
+  const note = found.software ? `; a software GPU (${found.adapter}), slower than wasm` : '';
+  try {
+    return await start(choice, found.adapter, `${choice}: asked for${note}`, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw notUsable(choice, messageOf(error), error);
+  }
+}
+
+function notUsable(name: BackendName, why: string, cause?: unknown): BackendError {
+  const instead = name === 'wasm' ? '"auto"' : '"auto" or "wasm"';
+  return new BackendError(`backend "${name}": not usable here: ${why}; use backend ${instead}.`, { cause });
+}
+
+async function createBest(options: BackendOptions): Promise<Backend> {
+  const ask = options.probe ?? probeBrowser;
+  const found = new Map<BackendName, Probe>();
+  for (const name of BACKEND_NAMES) found.set(name, await ask(name));
+  const problems = new Map<BackendName, string>();
+  for (const [name, answer] of found) {
+    if (!answer.available) problems.set(name, answer.why);
+    else if (answer.software) problems.set(name, `a software GPU, slower than wasm: ${answer.adapter}`);
+  }
+  for (const name of inOrder(found)) {
+    options.signal?.throwIfAborted();
+    const answer = found.get(name)!;
+    if (!answer.available) continue;
+    try {
+      return await start(
+        name,
+        answer.adapter,
+        `${name}: the best that works here${passedOver(problems, name)}`,
+        options,
+      );
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      problems.set(name, messageOf(error));
+    }
+  }
+  throw new BackendError(`backend "auto": none works here${passedOver(problems)}; use another browser.`);
+}
+
+/** Hardware GPUs, wasm, software GPUs (WebGL is the faster of the two), cpu. */
+function inOrder(found: ReadonlyMap<BackendName, Probe>): BackendName[] {
+  const isSoftware = (name: BackendName) => {
+    const answer = found.get(name)!;
+    return answer.available && answer.software;
+  };
+  const gpus: BackendName[] = ['webgpu', 'webgl'];
+  const software: BackendName[] = ['webgl', 'webgpu'];
+  return [...gpus.filter((name) => !isSoftware(name)), 'wasm', ...software.filter(isSoftware), 'cpu'];
+}
+
+function passedOver(problems: ReadonlyMap<BackendName, string>, chosen?: BackendName): string {
+  const lines = [...problems].filter(([name]) => name !== chosen).map(([name, why]) => `${name} (${why})`);
+  return lines.length > 0 ? `; passed over: ${lines.join(', ')}` : '';
+}
+
+/** Starts `name`, tests it, and takes it down again when the test fails. */
+function start(name: BackendName, adapter: string, reason: string, options: BackendOptions): Promise<Backend> {
+  return inTurn(name, async () => {
+    options.signal?.throwIfAborted();
+    const record = pageBackend(name);
+    try {
+      const started = await startBackend(name, () => load(name, options));
+      if (record.tested !== started.instance || options.selfTest) await test(started, name, options);
+      record.tested = started.instance;
+      options.signal?.throwIfAborted();
+      const handle = new StartedBackend(name, adapter, reason, started);
+      record.users.add(handle);
+      return handle;
+    } catch (error) {
+      removeIfUnused(name);
+      throw error;
+    }
+  });
+}
+
+/** Imports the package, which registers the backend; wasm also needs to know where its files are. */
+async function load(name: BackendName, options: BackendOptions): Promise<void> {
+  switch (name) {
+    case 'webgpu':
+      await import('@tensorflow/tfjs-backend-webgpu');
+      return;
+    case 'webgl':
+      await import('@tensorflow/tfjs-backend-webgl');
+      return;
+    case 'wasm':
+      return configureWasm(await import('@tensorflow/tfjs-backend-wasm'), options.wasmPaths, options.signal);
+    case 'cpu':
+      await import('@tensorflow/tfjs-backend-cpu');
+      return;
+    default:
+      return name satisfies never;
+  }
+}
+
+async function test(started: EngineSwitch, name: BackendName, options: BackendOptions): Promise<void> {
+  const run: Backend['run'] = (section) => started.run(section);
+  const problem = await (options.selfTest?.(run, name) ?? runSelfTest(run));
+  if (problem !== null) throw new BackendError(problem);
+}
+
+class StartedBackend implements Backend {
+  readonly name: BackendName;
+  readonly adapter: string;
+  readonly reason: string;
+  readonly #switch: EngineSwitch;
+  #disposed = false;
+
+  constructor(name: BackendName, adapter: string, reason: string, started: EngineSwitch) {
+    this.name = name;
+    this.adapter = adapter;
+    this.reason = reason;
+    this.#switch = started;
+  }
+
+  run<T>(section: () => T): T {
+    if (this.#disposed) throw new BackendError(`backend "${this.name}": used after dispose(); create a new one.`);
+    const fault = permanentFault(this.#switch.instance);
+    if (fault) throw fault;
+    return this.#switch.run(section);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await inTurn(this.name, async () => {
+      pageBackend(this.name).users.delete(this);
+      removeIfUnused(this.name);
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  const message = (error as { message?: unknown } | null)?.message;
+  return typeof message === 'string' ? message.trim() : String(error);
+}
