@@ -1,5 +1,6 @@
 /** 2-D convolutions with PyTorch's arguments and parameter names, on NHWC tensors. */
 import { ConfigError } from '../errors.js';
+import { sizeOf } from '../ndarray.js';
 import * as tf from '../tf.js';
 import type { Tensor1D, Tensor4D } from '../tf.js';
 import type { FusedActivation } from './act.js';
@@ -25,42 +26,44 @@ export function pair(value: Pair): [h: number, w: number] {
 
 type ExplicitPadding = [[number, number], [number, number], [number, number], [number, number]];
 
+/** tfjs's form of symmetric padding: one number where it can, so that 1 x 1 kernels stay matrix products. */
+function tfPadding([h, w]: [number, number]): number | ExplicitPadding {
+  if (h === w) return h;
+  const [none, high, wide]: [number, number][] = [
+    [0, 0],
+    [h, h],
+    [w, w],
+  ];
+  return [none, high, wide, none];
+}
+
 /** `torch.nn.Conv2d`: dense, depthwise or grouped. A batch norm may be folded in, and an activation fused, by the owner. */
 export class Conv2d extends Module implements FoldableConv {
   readonly kind = 'conv';
   readonly weight: Parameter;
   bias: Parameter | null;
   readonly outChannels: number;
+  activation: FusedActivation = 'linear';
+  /** Filters and biases per group, when `groups` is neither 1 nor depthwise: no tfjs backend has grouped convolutions. */
+  groupWeights: readonly Parameter[] = [];
+  groupBiases: readonly Parameter[] = [];
   readonly #inChannels: number;
   readonly #groups: number;
-  readonly #strides: [number, number];
-  readonly #dilations: [number, number];
+  readonly #stride: [number, number];
+  readonly #dilation: [number, number];
   readonly #pad: number | ExplicitPadding;
 
   constructor(inChannels: number, outChannels: number, kernel: Pair, options: Conv2dOptions = {}) {
     super();
     const [kh, kw] = pair(kernel);
     const groups = options.groups ?? 1;
-    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-      throw new ConfigError(
-        `Conv2d: found groups ${groups}; expected a divisor of ${inChannels} and ${outChannels} channels.`,
-      );
-    }
+    checkGroups('Conv2d', groups, inChannels, outChannels);
     this.outChannels = outChannels;
     this.#inChannels = inChannels;
     this.#groups = groups;
-    this.#strides = pair(options.stride ?? 1);
-    this.#dilations = pair(options.dilation ?? 1);
-    const [ph, pw] = pair(options.padding ?? 0);
-    this.#pad =
-      ph === pw
-        ? ph
-        : [
-            [0, 0],
-            [ph, ph],
-            [pw, pw],
-            [0, 0],
-          ];
+    this.#stride = pair(options.stride ?? 1);
+    this.#dilation = pair(options.dilation ?? 1);
+    this.#pad = tfPadding(pair(options.padding ?? 0));
     this.weight = new Parameter([outChannels, inChannels / groups, kh, kw]);
     this.bias = (options.bias ?? true) ? new Parameter([outChannels]) : null;
   }
@@ -70,46 +73,94 @@ export class Conv2d extends Module implements FoldableConv {
   }
 
   override prepare(): void {
+    if (this.#groups > 1 && !this.#isDepthwise) return this.#splitGroups();
     // OIHW -> HWIO; a depthwise filter is [kh, kw, channels, multiplier].
     this.weight.upload(this.#isDepthwise ? [2, 3, 0, 1] : [2, 3, 1, 0]);
     this.bias?.upload();
   }
 
-  /** x [N, H, W, C] -> [N, H', W', O]; `activation` runs inside the same kernel. */
-  override forward(x: Tensor4D, activation: FusedActivation = 'linear'): Tensor4D {
-    const filter = this.weight.tensor as Tensor4D;
-    const bias = this.bias?.tensor as Tensor1D | undefined;
-    if (this.#groups > 1 && !this.#isDepthwise) return this.#grouped(x, filter, bias, activation);
-    const options = { x, filter, strides: this.#strides, dilations: this.#dilations, bias, activation };
-    // tfjs's declaration leaves out explicit padding for depthwise kernels, its code does not.
-    if (this.#isDepthwise) return tf.fused.depthwiseConv2d({ ...options, pad: this.#pad as number });
-    return tf.fused.conv2d({ ...options, pad: this.#pad });
+  /** One parameter per group instead of a split in every forward. The groups are neighbours in PyTorch's layout. */
+  #splitGroups(): void {
+    const [out, ...rest] = this.weight.shape;
+    const shape = [out / this.#groups, ...rest];
+    this.groupWeights = splitParameter(this.weight, shape, this.#groups);
+    if (this.bias) this.groupBiases = splitParameter(this.bias, [shape[0]], this.#groups);
+    for (const weight of this.groupWeights) weight.upload([2, 3, 1, 0]);
+    for (const bias of this.groupBiases) bias.upload();
   }
 
-  /** No tfjs backend has grouped convolutions: one dense convolution per group, then concat. */
-  #grouped(x: Tensor4D, filter: Tensor4D, bias: Tensor1D | undefined, activation: FusedActivation): Tensor4D {
+  /** x [N, H, W, C] -> [N, H', W', O]; `activation` runs inside the same kernel. */
+  override forward(x: Tensor4D, activation: FusedActivation = this.activation): Tensor4D {
+    const dilated = this.#dilation.some((d) => d > 1);
+    if (!dilated || this.#stride.every((s) => s === 1)) return this.#run(x, activation, this.#stride);
+    // tfjs refuses strides together with dilation: every s-th pixel of the dense result is the same.
+    const dense = this.#run(x, activation, [1, 1]);
+    return tf.stridedSlice(dense, [0, 0, 0, 0], dense.shape, [1, ...this.#stride, 1]) as Tensor4D;
+  }
+
+  #run(x: Tensor4D, activation: FusedActivation, strides: [number, number]): Tensor4D {
+    const common = { strides, pad: this.#pad, dilations: this.#dilation, activation };
+    if (this.groupWeights.length > 0) return this.#runGroups(x, common);
+    const filter = this.weight.tensor as Tensor4D;
+    const bias = this.bias?.tensor as Tensor1D | undefined;
+    // tfjs's declaration leaves out explicit padding for depthwise kernels, its code does not.
+    if (this.#isDepthwise) return tf.fused.depthwiseConv2d({ x, filter, bias, ...common, pad: this.#pad as number });
+    return tf.fused.conv2d({ x, filter, bias, ...common });
+  }
+
+  #runGroups(x: Tensor4D, common: Omit<Parameters<typeof tf.fused.conv2d>[0], 'x' | 'filter' | 'bias'>): Tensor4D {
     const xs = tf.split<Tensor4D>(x, this.#groups, 3);
-    const filters = tf.split<Tensor4D>(filter, this.#groups, 3);
-    const biases = bias && tf.split<Tensor1D>(bias, this.#groups);
-    const common = { strides: this.#strides, pad: this.#pad, dilations: this.#dilations, activation };
-    const parts = xs.map((part, g) => tf.fused.conv2d({ x: part, filter: filters[g], bias: biases?.[g], ...common }));
+    const parts = xs.map((part, g) => {
+      const bias = this.groupBiases[g]?.tensor as Tensor1D | undefined;
+      return tf.fused.conv2d({ x: part, filter: this.groupWeights[g].tensor as Tensor4D, bias, ...common });
+    });
     return tf.concat(parts, 3);
   }
+}
+
+function checkGroups(what: string, groups: number, inChannels: number, outChannels: number): void {
+  if (inChannels % groups === 0 && outChannels % groups === 0) return;
+  throw new ConfigError(
+    `${what}: found groups ${groups}; expected a divisor of ${inChannels} input and ${outChannels} output channels.`,
+  );
+}
+
+/** Cuts host values into `count` equal neighbours of the given shape, which no checkpoint stores; frees the whole. */
+function splitParameter(whole: Parameter, shape: readonly number[], count: number): Parameter[] {
+  const values = whole.value;
+  const size = sizeOf(shape);
+  const parts = Array.from({ length: count }, (_, g) => {
+    const value = values.slice(g * size, (g + 1) * size);
+    return new Parameter(shape, { value, persistent: false });
+  });
+  whole.dispose();
+  return parts;
 }
 
 export interface ConvTranspose2dOptions {
   stride?: number;
   padding?: number;
   outputPadding?: number;
+  groups?: number;
+  /** Default true, as in PyTorch. */
   bias?: boolean;
 }
 
-/** `torch.nn.ConvTranspose2d` without groups and dilation: output (H - 1) * stride - 2 * padding + kernel + outputPadding. */
+/**
+ * `torch.nn.ConvTranspose2d` without dilation: output (H - 1) * stride - 2 * padding + kernel + outputPadding.
+ *
+ * Computed as an ordinary convolution that yields all stride x stride phases of an output pixel as channels, then depth-to-space
+ * and a crop. Output pixel s*j + b of the uncropped result is the sum over taps m of x[j - m] * w[s*m + b], so ceil(k / s) taps
+ * are enough. tfjs's own conv2dTranspose is a plain loop in wasm, and cannot fuse bias and activation on any backend.
+ */
 export class ConvTranspose2d extends Module implements FoldableConv {
   readonly kind = 'conv_transpose';
   readonly weight: Parameter;
   bias: Parameter | null;
   readonly outChannels: number;
+  activation: FusedActivation = 'linear';
+  readonly #inChannels: number;
+  readonly #groups: number;
   readonly #kernel: number;
   readonly #stride: number;
   readonly #padding: number;
@@ -117,25 +168,65 @@ export class ConvTranspose2d extends Module implements FoldableConv {
 
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTranspose2dOptions = {}) {
     super();
+    this.#groups = options.groups ?? 1;
+    checkGroups('ConvTranspose2d', this.#groups, inChannels, outChannels);
     this.outChannels = outChannels;
+    this.#inChannels = inChannels;
     this.#kernel = kernel;
     this.#stride = options.stride ?? 1;
     this.#padding = options.padding ?? 0;
     this.#outputPadding = options.outputPadding ?? 0;
-    this.weight = new Parameter([inChannels, outChannels, kernel, kernel]);
+    this.weight = new Parameter([inChannels, outChannels / this.#groups, kernel, kernel]);
     this.bias = (options.bias ?? true) ? new Parameter([outChannels]) : null;
   }
 
-  override prepare(): void {
-    this.weight.upload([2, 3, 1, 0]); // IOHW -> HWOI
-    this.bias?.upload();
+  /** Taps per phase. Output padding beyond the last tap's reach needs one more, of zeros: there only the bias is seen. */
+  get #taps(): number {
+    return Math.ceil((this.#kernel + Math.max(0, this.#outputPadding - this.#padding)) / this.#stride);
   }
 
-  override forward(x: Tensor4D): Tensor4D {
+  override prepare(): void {
+    const [s, taps] = [this.#stride, this.#taps];
+    const phases = s * s * this.outChannels;
+    this.weight.uploadAs(this.#phaseFilter(), [taps, taps, this.#inChannels, phases]);
+    if (!this.bias) return;
+    const tiled = new Float32Array(phases);
+    for (let phase = 0; phase < s * s; phase++) tiled.set(this.bias.value, phase * this.outChannels);
+    this.bias.uploadAs(tiled, [phases]);
+  }
+
+  /** HWIO filter whose output channel is (phase y, phase x, o). Groups become blocks of an otherwise zero dense filter. */
+  #phaseFilter(): Float32Array {
+    const [k, s, taps] = [this.#kernel, this.#stride, this.#taps];
+    const [groupIn, groupOut] = [this.#inChannels / this.#groups, this.outChannels / this.#groups];
+    const source = this.weight.value;
+    const out = new Float32Array(taps * taps * this.#inChannels * s * s * this.outChannels);
+    for (let i = 0; i < this.#inChannels; i++) {
+      const firstOut = Math.floor(i / groupIn) * groupOut;
+      for (let o = 0; o < groupOut; o++) {
+        for (let y = 0; y < k; y++) {
+          for (let x = 0; x < k; x++) {
+            // A convolution looks forward where the sum looks back: the taps are mirrored.
+            const [ty, tx] = [taps - 1 - Math.floor(y / s), taps - 1 - Math.floor(x / s)];
+            const phase = (y % s) * s + (x % s);
+            const at = ((ty * taps + tx) * this.#inChannels + i) * s * s * this.outChannels;
+            out[at + phase * this.outChannels + firstOut + o] = source[((i * groupOut + o) * k + y) * k + x];
+          }
+        }
+      }
+    }
+    return out;
+  }
+
+  /** x [N, H, W, C] -> [N, H', W', O]; `activation` runs inside the same kernel. */
+  override forward(x: Tensor4D, activation: FusedActivation = this.activation): Tensor4D {
+    const [s, p] = [this.#stride, this.#padding];
     const [n, h, w] = x.shape;
-    const grow = (size: number) => (size - 1) * this.#stride - 2 * this.#padding + this.#kernel + this.#outputPadding;
-    const shape: [number, number, number, number] = [n, grow(h), grow(w), this.outChannels];
-    const y = tf.conv2dTranspose(x, this.weight.tensor as Tensor4D, shape, this.#stride, this.#padding);
-    return this.bias ? tf.add(y, this.bias.tensor) : y;
+    const filter = this.weight.tensor as Tensor4D;
+    const bias = this.bias?.tensor as Tensor1D | undefined;
+    const phases = tf.fused.conv2d({ x, filter, strides: 1, pad: this.#taps - 1, bias, activation });
+    const full = s > 1 ? tf.depthToSpace(phases, s) : phases;
+    const grow = (size: number) => (size - 1) * s - 2 * p + this.#kernel + this.#outputPadding;
+    return tf.slice(full, [0, p, p, 0], [n, grow(h), grow(w), this.outChannels]);
   }
 }

@@ -1,4 +1,5 @@
 /** mmcv's `ConvModule` (convolution + norm + activation) and its depthwise-separable form. */
+import { ConfigError } from '../errors.js';
 import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
 import { buildActivation, fusedName, type ActCfg, type Activation, type FusedActivation } from './act.js';
@@ -6,6 +7,16 @@ import { Conv2d, type Pair } from './conv.js';
 import { foldBatchNorm } from './fold.js';
 import { Module } from './module.js';
 import { buildBatchNorm, type BatchNorm2d, type NormCfg } from './norm.js';
+
+/**
+ * Configs may name the convolution; only the ordinary one has an implementation here.
+ *
+ * @throws ConfigError for deformable and other special convolutions
+ */
+export function checkConvCfg(convCfg: { readonly type?: unknown } | null | undefined, where: string): void {
+  if (!convCfg || convCfg.type === 'Conv2d' || convCfg.type === 'Conv') return;
+  throw new ConfigError(`${where}.conv_cfg: found ${JSON.stringify(convCfg)}; expected null or { "type": "Conv2d" }.`);
+}
 
 export interface ConvModuleOptions {
   stride?: Pair;

@@ -1,7 +1,10 @@
 /**
+ * What happens to a network once, after loading: batch norm and activation become part of the convolution before them.
+ *
  * Folding an inference-mode batch norm into the convolution before it: w' = w * g / sqrt(var + eps), b' = (b - mean) * g /
  * sqrt(var + eps) + beta, per output channel, computed in float64.
  */
+import type { Act, FusedActivation } from './act.js';
 import type { BatchNorm2d } from './norm.js';
 import { Parameter } from './module.js';
 
@@ -11,6 +14,8 @@ export interface FoldableConv {
   readonly weight: Parameter;
   bias: Parameter | null;
   readonly outChannels: number;
+  /** The activation that `forward` applies when its caller names none. */
+  activation: FusedActivation;
 }
 
 export function isConv(node: unknown): node is FoldableConv {
@@ -20,6 +25,19 @@ export function isConv(node: unknown): node is FoldableConv {
 
 export function isBatchNorm(node: unknown): node is BatchNorm2d {
   return (node as { kind?: string } | null)?.kind === 'batch_norm';
+}
+
+/** An activation layer that a convolution's kernel can apply itself. */
+export function isFusableAct(node: unknown): node is Act {
+  const act = node as Act | null;
+  return act?.kind === 'act' && act.fusedName !== null;
+}
+
+/** Moves `act` into the kernel of `conv`; afterwards `act.forward` is the identity. */
+export function fuseActivation(conv: FoldableConv, act: Act): void {
+  if (conv.activation !== 'linear' || act.fusedName === null) return;
+  conv.activation = act.fusedName;
+  act.markFused();
 }
 
 /** Folds `norm` into `conv` (host values, before upload); afterwards `norm.forward` is the identity. */

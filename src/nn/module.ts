@@ -6,7 +6,7 @@ import { BackendError } from '../errors.js';
 import { sizeOf } from '../ndarray.js';
 import * as tf from '../tf.js';
 import type { Tensor, Tensor4D } from '../tf.js';
-import { isBatchNorm, isConv, foldBatchNorm } from './fold.js';
+import { foldBatchNorm, fuseActivation, isBatchNorm, isConv, isFusableAct } from './fold.js';
 
 /**
  * One named tensor of a checkpoint. It lives twice, never at once: as host values in PyTorch's layout between loading and
@@ -48,9 +48,14 @@ export class Parameter {
   /** Moves the host values to the current backend, with the axes in the order `perm` and then, if given, in another shape. */
   upload(perm?: readonly number[], shape?: readonly number[]): void {
     const { data, shape: permuted } = transpose(this.value, this.shape, perm);
+    this.uploadAs(data, shape ?? permuted);
+  }
+
+  /** Moves `data`, a rearrangement of the host values that no order of axes expresses, to the current backend. */
+  uploadAs(data: Float32Array, shape: readonly number[]): void {
     this.#value = null;
     // Outside any scope of the caller's: parameters outlive every tidy.
-    this.#tensor = tf.keep(tf.tensor(data, (shape ?? permuted) as number[], 'float32'));
+    this.#tensor = tf.keep(tf.tensor(data, shape as number[], 'float32'));
   }
 
   /** Frees both forms. Safe to call twice. */
@@ -98,8 +103,12 @@ export abstract class Module<I = Tensor4D, O = Tensor4D> {
   prepare?(): void;
 }
 
+/** A step of a chain that is not a child: the owner's own few ops between two layers. */
+export type Step = (x: Tensor4D) => Tensor4D;
 /** `nn.Sequential` and `nn.ModuleList` are plain arrays; `null` holes are skipped. */
-export type Layers = readonly (AnyModule | Layers | null)[];
+export type Layers = readonly (AnyModule | Layers | Step | null)[];
+/** Feature maps of several resolutions, each [N, H/stride, W/stride, C], finest first. */
+export type Feats = readonly Tensor4D[];
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- children of any signature
 export type AnyModule = Module<any, any>;
 
@@ -134,11 +143,18 @@ export function prepareModule(root: AnyModule): void {
   });
 }
 
-/** In a sequence, a batch norm that follows a convolution is folded into it. */
+/** In a sequence, a batch norm that follows a convolution is folded into it, and an activation after that runs in its kernel. */
 function foldSequence(layers: readonly unknown[]): void {
-  for (let i = 1; i < layers.length; i++) {
-    const [conv, norm] = [layers[i - 1], layers[i]];
-    if (isConv(conv) && isBatchNorm(norm)) foldBatchNorm(conv, norm);
+  for (const [i, conv] of layers.entries()) {
+    if (!isConv(conv)) continue;
+    let next = i + 1;
+    const norm = layers[next];
+    if (isBatchNorm(norm)) {
+      foldBatchNorm(conv, norm);
+      next++;
+    }
+    const act = layers[next];
+    if (isFusableAct(act)) fuseActivation(conv, act);
   }
 }
 
@@ -155,9 +171,47 @@ export function chain<T extends Tensor = Tensor4D>(layers: Layers, x: T): T {
   let y: T = x;
   for (const layer of layers) {
     if (layer === null) continue;
-    const next: T = tf.tidy(() => (layer instanceof Module ? (layer.forward(y) as T) : chain<T>(layer, y)));
+    const next: T = tf.tidy(() => runLayer(layer, y));
     if (y !== x && next !== y) y.dispose();
     y = next;
   }
   return y;
+}
+
+function runLayer<T extends Tensor>(layer: AnyModule | Layers | Step, x: T): T {
+  if (layer instanceof Module) return layer.forward(x) as T;
+  if (typeof layer === 'function') return layer(x as Tensor as Tensor4D) as Tensor as T;
+  return chain<T>(layer, x);
+}
+
+/**
+ * `chain` for networks of parallel branches: every layer maps a list of feature maps to another. Maps that a layer consumed and
+ * did not pass on are dropped, never the caller's.
+ */
+export function chainFeats(layers: readonly (Module<Feats, Feats> | ((feats: Feats) => Feats))[], feats: Feats): Feats {
+  let y: Feats = feats;
+  for (const layer of layers) {
+    const next = tf.tidy(() => [...(typeof layer === 'function' ? layer(y) : layer.forward(y))]);
+    for (const map of y) if (!feats.includes(map) && !next.includes(map)) map.dispose();
+    y = next;
+  }
+  return y;
+}
+
+/**
+ * Runs the stages of a backbone one after the other and gives the outputs of those whose index is in `wanted`, in the order of the
+ * stages. All others are dropped as soon as the next stage has read them.
+ */
+export function chainStages(stages: readonly Layers[], x: Tensor4D, wanted: readonly number[]): Feats {
+  return tf.tidy(() => {
+    const outs: Tensor4D[] = [];
+    let y = x;
+    for (const [i, stage] of stages.entries()) {
+      const next = chain(stage, y);
+      if (next !== y && y !== x && !outs.includes(y)) y.dispose();
+      y = next;
+      if (wanted.includes(i)) outs.push(y);
+    }
+    return outs;
+  });
 }

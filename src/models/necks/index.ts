@@ -1,0 +1,11 @@
+/** MMPose's necks by their config `type`. One line and one chunk per neck. */
+import type { AnyModule } from '../../nn/module.js';
+import { Registry } from '../../registry.js';
+
+/** A neck's class: reads its config node (`where` is its path, for messages) and maps feature maps to feature maps. */
+export type NeckClass = new (config: Readonly<Record<string, unknown>>, where?: string) => AnyModule;
+
+export const NECKS = /*@__PURE__*/ new Registry<NeckClass>('NECKS', {
+  FeatureMapProcessor: () => import('./fmap_proc_neck.js').then((m) => m.FeatureMapProcessor),
+  GlobalAveragePooling: () => import('./gap_neck.js').then((m) => m.GlobalAveragePooling),
+});
