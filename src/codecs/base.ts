@@ -17,16 +17,31 @@ export interface DecodedKeypoints {
 /** Training targets under MMPose's own names: `heatmaps`, `keypoint_weights`, `keypoint_x_labels`, ... */
 export type EncodedLabels = Record<string, NdArray<Float32Array | Float64Array | Int32Array>>;
 
+/** Further annotations under MMPose's own names, for codecs that ask for them: `bbox`, `area`, `img_shape`, ... */
+export type AuxiliaryAnnotations = Readonly<Record<string, NdArray | readonly number[] | null | undefined>>;
+
 export interface KeypointCodec {
-  /** Network input, px. */
+  /** Network input, px; [0, 0] for the annotation processors, which have none. */
   readonly inputSize: readonly [w: number, h: number];
   /** Names of the arrays that `decode` takes, in order; heads use it to name their outputs. */
   readonly encodedNames: readonly string[];
   /**
    * @param keypoints - [N, K, D] px, input space
    * @param keypointsVisible - [N, K]; all 1 when left out
+   * @param auxiliary - what the class's `auxiliaryEncodeKeys` name
    */
-  encode(keypoints: NdArray, keypointsVisible?: NdArray): EncodedLabels;
+  encode(keypoints: NdArray, keypointsVisible?: NdArray, auxiliary?: AuxiliaryAnnotations): EncodedLabels;
   /** Takes one sample's encoded arrays in MMPose's layout: heatmaps [K, h, w], SimCC x and y [N, K, bins], coordinates [N, K, D]. */
   decode(...encoded: NdArray[]): DecodedKeypoints;
+}
+
+/** A codec class as the registry holds it: built from a config with MMPose's keys. */
+export interface CodecClass {
+  new (config: Readonly<Record<string, unknown>>, where?: string): KeypointCodec;
+  /** Annotations beside the keypoints that `encode` reads (`auxiliary_encode_keys`). */
+  readonly auxiliaryEncodeKeys?: readonly string[];
+  /** Encoded name -> name in the data sample, for labels, fields and instances (`*_mapping_table`). */
+  readonly labelMappingTable?: Readonly<Record<string, string>>;
+  readonly fieldMappingTable?: Readonly<Record<string, string>>;
+  readonly instanceMappingTable?: Readonly<Record<string, string>>;
 }

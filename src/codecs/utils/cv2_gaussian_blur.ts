@@ -1,0 +1,133 @@
+/**
+ * `cv2.GaussianBlur` on float32 planes with `sigma = 0`, the only form MMPose uses: OpenCV's kernels, its reflect-101 border, and
+ * the zero padding that `gaussian_blur` puts around a map before it calls OpenCV.
+ *
+ * Each of the two separable passes sums in float64 and rounds once; OpenCV sums in float32, so single values may differ in the last bit.
+ */
+import { InputError } from '../../errors.js';
+
+/** What lies outside the plane. `zero`: the zero frame of MMPose's `gaussian_blur`; `reflect101`: OpenCV's default. */
+export type BlurBorder = 'zero' | 'reflect101';
+
+/** OpenCV's fixed kernels for small odd sizes and sigma 0, right half from the centre, in 1/256. */
+const SMALL_KERNELS: Readonly<Record<number, readonly number[]>> = {
+  1: [256],
+  3: [128, 64],
+  5: [96, 64, 16],
+  7: [72, 56, 28, 8],
+  9: [60, 51, 30, 13, 4],
+};
+
+const halfKernels = new Map<number, Float64Array>();
+
+/**
+ * Right half of OpenCV's Gaussian kernel, centre first: `(size + 1) / 2` weights, each rounded to float32 as OpenCV stores them.
+ *
+ * @param size - odd
+ * @throws InputError for an even or non-positive size
+ */
+export function halfGaussianKernel(size: number): Float64Array {
+  let half = halfKernels.get(size);
+  if (!half) {
+    half = makeHalfKernel(size);
+    halfKernels.set(size, half);
+  }
+  return half;
+}
+
+function makeHalfKernel(size: number): Float64Array {
+  if (!Number.isInteger(size) || size < 1 || size % 2 === 0) {
+    throw new InputError(`Gaussian blur: found kernel size ${size}; expected a positive odd integer.`);
+  }
+  const radius = (size - 1) / 2;
+  const fixed = SMALL_KERNELS[size];
+  if (fixed) return Float64Array.from(fixed, (weight) => weight / 256);
+  const sigma = 0.3 * ((size - 1) * 0.5 - 1) + 0.8;
+  const half = Float64Array.from({ length: radius + 1 }, (_, i) => Math.exp((-0.5 * i * i) / (sigma * sigma)));
+  let sum = half[0];
+  for (let i = 1; i <= radius; i++) sum += 2 * half[i];
+  return half.map((weight) => Math.fround(weight / sum));
+}
+
+/** Grow-only buffers shared by all calls; every call is synchronous and leaves nothing behind in them. */
+let line = new Float64Array(0);
+let transposed = new Float32Array(0);
+
+function reserve(lineLength: number, planeSize: number): void {
+  if (line.length < lineLength) line = new Float64Array(lineLength);
+  if (transposed.length < planeSize) transposed = new Float32Array(planeSize);
+}
+
+/**
+ * Blurs one plane of `width` x `height` floats that starts at `offset` of `data`, in place.
+ *
+ * @param half - from `halfGaussianKernel`
+ */
+export function blurPlane(
+  data: Float32Array,
+  offset: number,
+  width: number,
+  height: number,
+  half: Float64Array,
+  border: BlurBorder,
+): void {
+  const radius = half.length - 1;
+  reserve(Math.max(width, height) + 2 * radius, width * height);
+  // The first pass writes columns, so that the second runs over contiguous memory too.
+  for (let y = 0; y < height; y++) {
+    loadLine(data, offset + y * width, width, radius, border);
+    filterLine(half, width, transposed, y, height);
+  }
+  for (let x = 0; x < width; x++) {
+    loadLine(transposed, x * height, height, radius, border);
+    filterLine(half, height, data, offset + x, width);
+  }
+}
+
+/** Blurs one line of `length` floats that starts at `offset` of `data`, in place. */
+export function blurLine(
+  data: Float32Array,
+  offset: number,
+  length: number,
+  half: Float64Array,
+  border: BlurBorder,
+): void {
+  const radius = half.length - 1;
+  reserve(length + 2 * radius, 0);
+  loadLine(data, offset, length, radius, border);
+  filterLine(half, length, data, offset, 1);
+}
+
+/** Copies one row into `line` with `radius` border values on either side. */
+function loadLine(data: Float32Array, offset: number, length: number, radius: number, border: BlurBorder): void {
+  for (let i = 0; i < length; i++) line[radius + i] = data[offset + i];
+  if (border === 'zero') {
+    line.fill(0, 0, radius);
+    line.fill(0, radius + length, 2 * radius + length);
+    return;
+  }
+  for (let i = 1; i <= radius; i++) {
+    line[radius - i] = data[offset + reflect101(-i, length)];
+    line[radius + length - 1 + i] = data[offset + reflect101(length - 1 + i, length)];
+  }
+}
+
+/** Index inside [0, length) that OpenCV's BORDER_REFLECT_101 reads for `index`; reflects repeatedly on short lines. */
+function reflect101(index: number, length: number): number {
+  if (length === 1) return 0;
+  let i = index;
+  while (i < 0 || i >= length) i = i < 0 ? -i : 2 * length - 2 - i;
+  return i;
+}
+
+/** Convolves `line` with the symmetric kernel; output i goes to `out[offset + i * stride]`. */
+function filterLine(half: Float64Array, length: number, out: Float32Array, offset: number, stride: number): void {
+  const radius = half.length - 1;
+  const buffer = line;
+  for (let i = 0, at = offset; i < length; i++, at += stride) {
+    const centre = i + radius;
+    let sum = half[0] * buffer[centre];
+    for (let j = 1; j <= radius; j++) sum += half[j] * (buffer[centre - j] + buffer[centre + j]);
+    out[at] = sum;
+  }
+}
