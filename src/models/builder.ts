@@ -71,13 +71,13 @@ function childNodes(cfg: ModelConfig): { neck: ConfigDict | null; head: ConfigDi
 /** A backbone of BACKBONES. */
 export async function buildBackbone(config: ConfigDict, where = 'backbone'): Promise<Backbone> {
   const Class = await BACKBONES.get(checkNode(config, where).type, `${where}.type`);
-  return new Class(config) as Backbone;
+  return new Class(config, where) as Backbone;
 }
 
 /** A neck of NECKS. */
 export async function buildNeck(config: ConfigDict, where = 'neck'): Promise<Neck> {
   const Class = await NECKS.get(checkNode(config, where).type, `${where}.type`);
-  return new Class(config) as Neck;
+  return new Class(config, where) as Neck;
 }
 
 /** A head of HEADS, with its decoder. */

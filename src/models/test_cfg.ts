@@ -73,7 +73,9 @@ const SPEC = {
  */
 export function parseTestCfg(config: unknown, where = 'model.test_cfg'): TestCfg {
   if (config !== null && config !== undefined && (typeof config !== 'object' || Array.isArray(config))) {
-    throw new ConfigError(`${where}: found ${JSON.stringify(config)}; expected an object such as { "flip_test": true }.`);
+    throw new ConfigError(
+      `${where}: found ${JSON.stringify(config)}; expected an object such as { "flip_test": true }.`,
+    );
   }
   const raw = readConfig<Record<keyof typeof SPEC, unknown>>((config ?? {}) as Record<string, unknown>, where, SPEC);
   const read = new Reader(raw, where);

@@ -112,7 +112,8 @@ export class PoseDataPreprocessor {
     if (images.length === 0) throw new InputError('PoseDataPreprocessor: found no pictures; expected at least one.');
     const channels = images[0].shape[2];
     for (const { shape } of images) {
-      const fits = shape.length === 3 && sizeOf(shape) > 0 && shape[2] === channels && (channels === 3 || channels === 1);
+      const fits =
+        shape.length === 3 && sizeOf(shape) > 0 && shape[2] === channels && (channels === 3 || channels === 1);
       if (!fits || (this.mean?.length === 3 && channels !== 3)) {
         throw new InputError(
           `PoseDataPreprocessor: found a picture of shape [${shape}]; expected [h, w, ${this.mean?.length === 1 ? '1 or 3' : 3}], alike for all.`,
@@ -149,5 +150,6 @@ function checkConfig(cfg: PreprocessorConfig, where: string): void {
   }
   if (mean && std && mean.length !== std.length) fail('std', `${mean.length} numbers, as many as mean`);
   if (cfg.bgr_to_rgb && cfg.rgb_to_bgr) fail('rgb_to_bgr', 'only one of bgr_to_rgb and rgb_to_bgr to be true');
-  if (!Number.isInteger(cfg.pad_size_divisor) || cfg.pad_size_divisor < 1) fail('pad_size_divisor', 'a whole number from 1');
+  if (!Number.isInteger(cfg.pad_size_divisor) || cfg.pad_size_divisor < 1)
+    fail('pad_size_divisor', 'a whole number from 1');
 }

@@ -3,8 +3,8 @@ import { ConfigError, InputError } from '../../errors.js';
 import { sizeOf, type NdArray, type TypedArray } from '../../ndarray.js';
 import type { InstanceData, PoseDataSample, SampleMetainfo } from '../../structures/pose_data_sample.js';
 import * as tf from '../../tf.js';
-import type { Tensor4D } from '../../tf.js';
-import type { HeadPrediction } from '../heads/base_head.js';
+import type { Tensor, Tensor4D } from '../../tf.js';
+import type { BaseHead, HeadPrediction } from '../heads/base_head.js';
 import { BasePoseEstimator } from './base.js';
 
 export class TopdownPoseEstimator extends BasePoseEstimator {
@@ -12,30 +12,41 @@ export class TopdownPoseEstimator extends BasePoseEstimator {
    * @param x - [N, h, w, 3], normalised crops
    * @param samples - one per crop, with inputCenter, inputScale [1, 2] px image, inputSize and flipIndices; gtInstances holds the box
    * @returns the samples with predInstances in image space and, with `outputHeatmaps`, predFields
+   * @throws InputError when their numbers differ, ConfigError for a model without head or decoder
    */
   override async predict(x: Tensor4D, samples: readonly PoseDataSample[]): Promise<PoseDataSample[]> {
-    const { head, testCfg } = this;
-    if (!head) throw new ConfigError('model.head: found none; predict needs a head, or call forward(x, "tensor").');
-    if (x.shape[0] !== samples.length) {
+    return this.readPredictions(this.predictTensors(x, samples), samples);
+  }
+
+  /** The part of `predict` that runs on the backend: the head's outputs, with a flip test the mean of both. The caller owns them. */
+  predictTensors(x: Tensor4D, samples: readonly PoseDataSample[]): Tensor[] {
+    const { testCfg } = this;
+    const head = this.#requireHead();
+    if (x.shape[0] !== samples.length || samples.length === 0) {
       throw new InputError(`predict: found ${samples.length} samples for ${x.shape[0]} crops; expected one per crop.`);
     }
-    if (samples.length === 0) return [];
     const batch = samples.map((sample) => this.#withMetainfo(sample));
-    const outputs = tf.tidy(() => {
+    return tf.tidy(() => {
       // In eval mode one forward of both equals MMPose's two.
       const input = testCfg.flipTest ? tf.concat([x, tf.reverse(x, 2)]) : x;
       return head.predictTensors(this.extractFeat(input), batch, testCfg);
     });
-    const predictions = await head.readPredictions(outputs, testCfg);
-    return this.addPredToDataSample(predictions, batch);
+  }
+
+  /** The part of `predict` on the CPU: reads `outputs` back, disposes them, decodes, and maps to image space. */
+  async readPredictions(outputs: readonly Tensor[], samples: readonly PoseDataSample[]): Promise<PoseDataSample[]> {
+    const predictions = await this.#requireHead().readPredictions(outputs, this.testCfg);
+    return this.addPredToDataSample(predictions, samples);
   }
 
   /** Maps predictions from input to image space and puts them into copies of the samples. */
-  addPredToDataSample(
-    predictions: readonly HeadPrediction[],
-    samples: readonly PoseDataSample[],
-  ): PoseDataSample[] {
-    return samples.map((sample, i) => this.#addPrediction(predictions[i], sample));
+  addPredToDataSample(predictions: readonly HeadPrediction[], samples: readonly PoseDataSample[]): PoseDataSample[] {
+    return samples.map((sample, i) => this.#addPrediction(predictions[i], this.#withMetainfo(sample)));
+  }
+
+  #requireHead(): BaseHead {
+    if (this.head) return this.head;
+    throw new ConfigError('model.head: found none; predict needs a head, or call forward(x, "tensor").');
   }
 
   #addPrediction(prediction: HeadPrediction, sample: PoseDataSample): PoseDataSample {

@@ -30,12 +30,20 @@ export function checkAndUpdateConfig(
 }
 
 /** True when a neck now selects the features. */
-function selectFeatures(transform: unknown, index: number | number[], head: Draft, neck: Draft, where: string): boolean {
+function selectFeatures(
+  transform: unknown,
+  index: number | number[],
+  head: Draft,
+  neck: Draft,
+  where: string,
+): boolean {
   const pick = (channels: readonly number[], i: number) => channels.at(i);
   const channels = head.in_channels;
   if (transform === 'resize_concat') {
     if (!Array.isArray(channels) || !Array.isArray(index)) {
-      throw new ConfigError(`${where}.input_transform: found "resize_concat"; expected lists in in_channels and input_index.`);
+      throw new ConfigError(
+        `${where}.input_transform: found "resize_concat"; expected lists in in_channels and input_index.`,
+      );
     }
     head.in_channels = index.reduce((sum, i) => sum + (pick(channels, i) ?? 0), 0);
     Object.assign(neck, { type: 'FeatureMapProcessor', concat: true, select_index: index });

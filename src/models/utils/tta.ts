@@ -135,7 +135,9 @@ export function aggregateHeatmaps(heatmaps: readonly Tensor4D[], options: Aggreg
   const [w, h] = size ?? [w0, h0];
   const resized = heatmaps.map((map) => {
     if (map.shape[0] !== n || (mode === 'average' && map.shape[3] !== c)) {
-      throw new InputError(`aggregateHeatmaps: found maps [${map.shape}] and [${heatmaps[0].shape}]; expected equal N and C.`);
+      throw new InputError(
+        `aggregateHeatmaps: found maps [${map.shape}] and [${heatmaps[0].shape}]; expected equal N and C.`,
+      );
     }
     return resize(map, [h, w], { mode: 'bilinear', alignCorners });
   });

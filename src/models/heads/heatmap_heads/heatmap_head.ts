@@ -57,7 +57,11 @@ export class HeatmapHead extends BaseHead {
     const cfg = readConfig<HeatmapHeadConfig>(config, where, SPEC);
     checkCount(cfg.in_channels, `${where}.in_channels`);
     const { deconv_out_channels: deconvs, conv_out_channels: convs } = cfg;
-    this.deconv_layers = deconvLayers(cfg.in_channels, pairUp(deconvs, cfg.deconv_kernel_sizes, `${where}.deconv`), where);
+    this.deconv_layers = deconvLayers(
+      cfg.in_channels,
+      pairUp(deconvs, cfg.deconv_kernel_sizes, `${where}.deconv`),
+      where,
+    );
     const afterDeconv = deconvs?.at(-1) ?? cfg.in_channels;
     this.conv_layers = convLayers(afterDeconv, pairUp(convs, cfg.conv_kernel_sizes, `${where}.conv`));
     const afterConv = convs?.at(-1) ?? afterDeconv;

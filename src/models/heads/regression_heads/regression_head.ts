@@ -47,6 +47,7 @@ export class RegressionHead extends BaseHead {
 function flattenFeatures(x: Tensor): Tensor2D {
   const [n] = x.shape;
   if (x.shape.length === 2) return x as Tensor2D;
-  if (x.shape.length !== 4) throw new InputError(`RegressionHead: found features [${x.shape}]; expected [N, C] or [N, h, w, C].`);
+  if (x.shape.length !== 4)
+    throw new InputError(`RegressionHead: found features [${x.shape}]; expected [N, C] or [N, h, w, C].`);
   return tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [n, -1]);
 }
