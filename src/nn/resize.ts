@@ -38,12 +38,7 @@ export function resizeBy(x: Tensor4D, scaleFactor: number, options: Omit<ResizeO
   return resize(x, size, { ...options, scaleFactor });
 }
 
-function resizeNearest(
-  x: Tensor4D,
-  [h, w]: [number, number],
-  steps: [number, number],
-  exact: boolean,
-): Tensor4D {
+function resizeNearest(x: Tensor4D, [h, w]: [number, number], steps: [number, number], exact: boolean): Tensor4D {
   // Powers of two are exact in any precision; for the rest the sources are computed here, in PyTorch's float32.
   const whole = (from: number, to: number) => Number.isInteger(Math.log2(to / from)) && to >= from;
   if (exact && whole(x.shape[1], h) && whole(x.shape[2], w)) return tf.image.resizeNearestNeighbor(x, [h, w]);

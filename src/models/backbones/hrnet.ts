@@ -52,7 +52,14 @@ interface ExtraConfig {
 }
 
 /** conv (no bias) + batch norm, as sequences of HRNet hold them; `relu` appends the activation. */
-function convBn(inChannels: number, outChannels: number, kernel: 1 | 3, stride: number, normCfg: NormCfg, relu: boolean) {
+function convBn(
+  inChannels: number,
+  outChannels: number,
+  kernel: 1 | 3,
+  stride: number,
+  normCfg: NormCfg,
+  relu: boolean,
+) {
   const conv = new Conv2d(inChannels, outChannels, kernel, { stride, padding: kernel >> 1, bias: false });
   const layers = [conv, buildBatchNorm(normCfg, outChannels)];
   return relu ? [...layers, new Act({ type: 'ReLU' })] : layers;
@@ -134,11 +141,17 @@ export class HRNet extends Module<Tensor4D, Feats> {
 
   constructor(config: Readonly<Record<string, unknown>>, where = 'backbone') {
     super();
-    const { in_channels: inChannels, norm_cfg: normCfg, extra, conv_cfg: convCfg } = readConfig<HRNetConfig>(
-      config,
-      where,
-      { extra: REQUIRED, in_channels: 3, conv_cfg: null, norm_cfg: { type: 'BN' } },
-    );
+    const {
+      in_channels: inChannels,
+      norm_cfg: normCfg,
+      extra,
+      conv_cfg: convCfg,
+    } = readConfig<HRNetConfig>(config, where, {
+      extra: REQUIRED,
+      in_channels: 3,
+      conv_cfg: null,
+      norm_cfg: { type: 'BN' },
+    });
     checkConvCfg(convCfg, where);
     const { stages, upsample } = readExtra(extra, `${where}.extra`);
     this.conv1 = new Conv2d(inChannels, 64, 3, { stride: 2, padding: 1, bias: false });

@@ -73,9 +73,7 @@ class ConditionalChannelWeighting extends Module<Feats, Feats> {
     super();
     const widths = inChannels.map((c) => Math.floor(c / 2));
     this.cross_resolution_weighting = new CrossResolutionWeighting(widths, reduceRatio, normCfg);
-    this.depthwise_convs = widths.map(
-      (c) => new ConvModule(c, c, 3, { padding: 1, groups: c, normCfg, actCfg: null }),
-    );
+    this.depthwise_convs = widths.map((c) => new ConvModule(c, c, 3, { padding: 1, groups: c, normCfg, actCfg: null }));
     this.spatial_weighting = widths.map((c) => new SpatialWeighting(c, 4));
   }
 
@@ -150,9 +148,7 @@ class IterativeHead extends Module<Feats, Feats> {
         const coarser = outs.at(-1);
         const out = tf.tidy(() => {
           const [, h, w] = map.shape;
-          const sum = coarser
-            ? tf.add(map, resize(coarser, [h, w], { mode: 'bilinear', alignCorners: true }))
-            : map;
+          const sum = coarser ? tf.add(map, resize(coarser, [h, w], { mode: 'bilinear', alignCorners: true })) : map;
           return this.projects[i].forward(sum as Tensor4D);
         });
         outs.push(out);
@@ -327,10 +323,7 @@ export class LiteHRNet extends Module<Tensor4D, Feats> {
 
   override forward(x: Tensor4D): Feats {
     const head = this.head_layer ? [this.head_layer] : [];
-    return chainFeats(
-      [([image]) => [this.stem.forward(image)], ...this.#steps, ...head, ([finest]) => [finest]],
-      [x],
-    );
+    return chainFeats([([image]) => [this.stem.forward(image)], ...this.#steps, ...head, ([finest]) => [finest]], [x]);
   }
 }
 

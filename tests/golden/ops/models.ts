@@ -1,3 +1,240 @@
-import type { OpTable } from '../runner.js';
+/**
+ * Whole networks and their parts: builds what the case's config says, fills it with the set's formula weights through the strict
+ * loader, and compares what MMPose's modules gave. Pictures are turned from NCHW to NHWC here, outputs back.
+ */
+/// <reference types="vite/client" />
+import { readTensor } from '../../../src/backend/readback.js';
+import type { CheckpointDtype, CheckpointTensor, StateDict } from '../../../src/checkpoint/state_dict.js';
+import { KEYPOINT_CODECS } from '../../../src/codecs/index.js';
+import type { ConfigDict } from '../../../src/config.js';
+import { BACKBONES } from '../../../src/models/backbones/index.js';
+import { buildBackbone, buildNeck, buildPoseEstimator } from '../../../src/models/builder.js';
+import { HEADS } from '../../../src/models/heads/index.js';
+import { NECKS } from '../../../src/models/necks/index.js';
+import { POSE_ESTIMATORS, type BasePoseEstimator } from '../../../src/models/pose_estimators/index.js';
+import type { NdArray } from '../../../src/ndarray.js';
+import { BatchNorm2d } from '../../../src/nn/norm.js';
+import { Conv2d } from '../../../src/nn/conv.js';
+import { loadStateDict } from '../../../src/nn/load_state_dict.js';
+import { disposeModule, Module, prepareModule, transpose, type AnyModule, type Feats } from '../../../src/nn/module.js';
+import type { Registry } from '../../../src/registry.js';
+import * as tf from '../../../src/tf.js';
+import type { Tensor, Tensor4D } from '../../../src/tf.js';
+import type { GoldenSummary, GoldenTensor } from '../format.js';
+import { weightTensor } from '../formula.js';
+import { goldenBackend } from '../page_backend.js';
+import { close, NotSupported, outcome, type CaseContext, type Comparison, type OpTable } from '../runner.js';
+import { networkTolerance } from '../tolerances.js';
 
-export const OPS: OpTable = {};
+/** Compares `predict` and `fields` of an estimator's case. */
+type ComparePredict = (ctx: CaseContext, model: BasePoseEstimator) => Promise<readonly Comparison[]>;
+
+const PREDICT = import.meta.glob<{ comparePredict: ComparePredict }>('./models_predict.ts');
+
+async function model(ctx: CaseContext): Promise<Comparison[]> {
+  const { config } = ctx.params;
+  requireTypes(config);
+  const backend = await goldenBackend(ctx.backend);
+  const before = tf.memory().numTensors;
+  const network = await buildNetwork(config);
+  const comparisons: Comparison[] = [];
+  try {
+    await loadStateDict(network.root, formulaStateDict(ctx), { source: ctx.name });
+    backend.run(() => prepareModule(network.root));
+    comparisons.push(...(await compareOutputs(ctx, network)));
+    const predict = network.estimator && ctx.predict && PREDICT['./models_predict.ts'];
+    if (predict) comparisons.push(...(await (await predict()).comparePredict(ctx, network.estimator!)));
+  } finally {
+    backend.run(() => disposeModule(network.root));
+  }
+  const left = tf.memory().numTensors - before;
+  return left === 0 ? comparisons : [outcome('tensors left', ['0'], String(left)), ...comparisons];
+}
+
+// --- what is there -----------------------------------------------------------------------------------------------------------
+
+/** @throws NotSupported naming every type of the config that no registry has */
+function requireTypes(config: ConfigDict): void {
+  const absent: string[] = [];
+  const need = (node: ConfigDict | null | undefined, what: string, ...registries: Registry<unknown>[]) => {
+    if (node?.type && !registries.some((registry) => registry.has(node.type))) absent.push(`${what} ${node.type}`);
+  };
+  if (config.backbone || config.head) {
+    need(config, 'pose estimator', POSE_ESTIMATORS);
+    need(config.backbone as ConfigDict, 'backbone', BACKBONES);
+    need(config.neck as ConfigDict, 'neck', NECKS);
+    const head = config.head as ConfigDict | undefined;
+    need(head, 'head', HEADS);
+    for (const decoder of [head?.decoder].flat()) need(decoder as ConfigDict, 'codec', KEYPOINT_CODECS);
+  } else need(config, 'model', BACKBONES, NECKS);
+  if (absent.length > 0) throw new NotSupported(absent.join(', '));
+}
+
+/** What a case runs. */
+interface Network {
+  readonly root: AnyModule;
+  readonly estimator: BasePoseEstimator | null;
+  readonly backbone: AnyModule | null;
+  /** Outputs by the names that the case uses. */
+  run(inputs: CaseContext['inputs']): Record<string, Output>;
+}
+
+/** Tensors, nested as MMPose nests them. */
+type Output = Tensor | readonly Output[];
+
+async function buildNetwork(config: ConfigDict): Promise<Network> {
+  if (config.backbone) {
+    const estimator = await buildPoseEstimator(config);
+    return { root: estimator, estimator, backbone: estimator.backbone, run: ({ input }) => runParts(estimator, input) };
+  }
+  const isNeck = NECKS.has(config.type);
+  const root: AnyModule = isNeck ? await buildNeck(config) : await buildBackbone(config);
+  return {
+    ...{ root, estimator: null, backbone: isNeck ? null : root },
+    run: ({ input, inputs }) => {
+      if (!isNeck) return { output: root.forward(toNhwc(input)) };
+      return { output: root.forward((inputs ?? [input]).map(toNhwc)) };
+    },
+  };
+}
+
+function runParts({ backbone, neck, head }: BasePoseEstimator, input: NdArray): Record<string, Output> {
+  const feats: Feats = backbone.forward(toNhwc(input));
+  const neckOut = neck ? neck.forward(feats) : null;
+  return {
+    backbone: feats,
+    ...(neckOut && { neck: neckOut }),
+    ...(head && { head: head.forward(neckOut ?? feats) }),
+  };
+}
+
+// --- weights -----------------------------------------------------------------------------------------------------------------
+
+/** [name, shape, "keep" or a dtype other than float32] */
+type StateDictEntry = readonly [name: string, shape: readonly number[], mark?: string];
+
+function formulaStateDict(ctx: CaseContext): StateDict {
+  const kept = (ctx.kept_values ?? {}) as Record<string, GoldenTensor>;
+  const entries = ctx.state_dict as readonly StateDictEntry[];
+  return new Map(
+    entries.map(([name, shape, mark]) => {
+      const values = () => (mark === 'keep' ? kept[name].data : weightTensor(name, shape, ctx.params.weights).data);
+      const dtype: CheckpointDtype = mark === undefined || mark === 'keep' ? 'float32' : (mark as CheckpointDtype);
+      return [name, { dtype, shape, read: () => Promise.resolve(values()) } satisfies CheckpointTensor];
+    }),
+  );
+}
+
+// --- comparison --------------------------------------------------------------------------------------------------------------
+
+async function compareOutputs(ctx: CaseContext, network: Network): Promise<Comparison[]> {
+  const backend = await goldenBackend(ctx.backend);
+  const share = networkTolerance(ctx.backend, Math.max(...Object.values<number>(ctx.float64_noise ?? { none: 0 })));
+  const recorder = network.backbone ? recordChildren(network.backbone, ctx.intermediates ?? {}) : null;
+  let outputs: Record<string, Output>;
+  try {
+    outputs = backend.run(() => tf.tidy(() => network.run(ctx.inputs) as never));
+  } finally {
+    recorder?.stop();
+  }
+  const pairs: Pair[] = [];
+  for (const name of ['backbone', 'neck', 'head', 'output']) {
+    if (name in ctx.outputs) pairUp(name, ctx.outputs[name], outputs[name], pairs);
+  }
+  for (const [name, tensor] of recorder?.found ?? []) pairs.push({ name, expected: ctx.intermediates[name], tensor });
+  const comparisons: Comparison[] = [];
+  for (const pair of pairs) comparisons.push(await comparePair(pair, share));
+  backend.run(() => tf.dispose([...Object.values(outputs).flat(9), ...pairs.map(({ tensor }) => tensor)] as Tensor[]));
+  return comparisons;
+}
+
+type Expected = GoldenTensor | GoldenSummary;
+
+interface Pair {
+  readonly name: string;
+  readonly expected: Expected;
+  readonly tensor: Tensor;
+}
+
+/** Walks both nestings; MMPose gives a single tensor where we give a list of one. */
+function pairUp(name: string, expected: Expected | readonly unknown[], output: Output, pairs: Pair[]): void {
+  if (!Array.isArray(expected)) {
+    const tensor = Array.isArray(output) && output.length === 1 ? output[0] : output;
+    pairs.push({ name, expected: expected as Expected, tensor: tensor as Tensor });
+    return;
+  }
+  const outputs = output as readonly Output[];
+  if (!Array.isArray(output) || outputs.length !== expected.length) {
+    throw new Error(
+      `${name}: found ${Array.isArray(output) ? output.length : 'one'} outputs; expected ${expected.length}`,
+    );
+  }
+  for (const [i, part] of expected.entries()) pairUp(`${name}[${i}]`, part as Expected, outputs[i], pairs);
+}
+
+async function comparePair({ name, expected, tensor }: Pair, share: number): Promise<Comparison> {
+  const found = toNchw({ data: await readTensor(tensor), shape: tensor.shape });
+  return close(name, expected, found, { abs: share * maxAbs(expected), rel: 0 });
+}
+
+function maxAbs(expected: Expected): number {
+  if ('$summary' in expected) return Math.max(Math.abs(expected.min), Math.abs(expected.max));
+  let max = 0;
+  for (const value of expected.data as Float32Array) max = Math.max(max, Math.abs(value));
+  return max;
+}
+
+function toNhwc({ data, shape }: NdArray): Tensor4D {
+  const turned = transpose(data, shape, [0, 2, 3, 1]);
+  return tf.tensor(turned.data, [...turned.shape]) as unknown as Tensor4D;
+}
+
+function toNchw(array: NdArray): NdArray {
+  return array.shape.length === 4 ? transpose(array.data, array.shape, [0, 3, 1, 2]) : array;
+}
+
+// --- intermediate outputs ----------------------------------------------------------------------------------------------------
+
+interface Recorder {
+  /** First output of each child, kept until the caller disposes it. */
+  readonly found: ReadonlyMap<string, Tensor>;
+  stop(): void;
+}
+
+/**
+ * Records the first output of the children that `wanted` names. Batch norm and activation are part of the convolution before them
+ * here, so what MMPose calls `relu` is what `conv1` gives, and `conv1` and `bn1` alone do not exist.
+ */
+function recordChildren(backbone: AnyModule, wanted: Readonly<Record<string, unknown>>): Recorder {
+  const found = new Map<string, Tensor>();
+  const watched: AnyModule[] = [];
+  for (const name of Object.keys(wanted)) {
+    const child = lastModule(childAt(backbone, name === 'relu' ? 'conv1' : name));
+    const fused = child instanceof Conv2d || child instanceof BatchNorm2d;
+    if (!child || fused !== (name === 'relu')) continue;
+    watched.push(child);
+    const forward = child.forward.bind(child);
+    child.forward = (...args: Parameters<typeof forward>) => {
+      const output = forward(...args);
+      const first = (Array.isArray(output) ? output[0] : output) as Tensor;
+      if (!found.has(name)) found.set(name, tf.keep(tf.clone(first)));
+      return output;
+    };
+  }
+  const stop = () => {
+    for (const child of watched) Reflect.deleteProperty(child, 'forward');
+  };
+  return { found, stop };
+}
+
+function childAt(root: unknown, path: string): unknown {
+  return path.split('.').reduce((node, key) => (node as Record<string, unknown> | null)?.[key], root);
+}
+
+/** The module whose output is that of `node`: the last layer of a sequence. */
+function lastModule(node: unknown): AnyModule | null {
+  if (node instanceof Module) return node;
+  return Array.isArray(node) ? lastModule(node.at(-1)) : null;
+}
+
+export const OPS: OpTable = { model };
