@@ -1,0 +1,210 @@
+/**
+ * The `predict` part of a model case: head.predict (input space) and the model's predict (image space), with and without flip
+ * test, and dense outputs. Uses the network that the case's other outputs were compared with.
+ */
+import type { NdArray, TypedArray } from '../../../src/ndarray.js';
+import type { HeadPrediction } from '../../../src/models/heads/base_head.js';
+import type { TopdownPoseEstimator } from '../../../src/models/pose_estimators/topdown.js';
+import { parseTestCfg } from '../../../src/models/test_cfg.js';
+import type { InstanceData, PoseDataSample } from '../../../src/structures/pose_data_sample.js';
+import * as tf from '../../../src/tf.js';
+import type { GoldenSummary } from '../format.js';
+import { goldenBackend } from '../page_backend.js';
+import { close, exact, type CaseContext, type Comparison } from '../runner.js';
+import { KEYPOINT_PX, MIN_HESSIAN_DET, networkTolerance, type Tolerance } from '../tolerances.js';
+
+type Column = NdArray<TypedArray>;
+
+/** One sample of `predict.*.input_space`, `.image_space` and of `fields.samples[].instances`. */
+interface GoldenInstances {
+  readonly keypoints: Column;
+  readonly keypoint_scores: Column;
+  readonly keypoints_visible?: Column;
+  readonly keypoint_x_labels?: Column;
+  readonly keypoint_y_labels?: Column;
+  readonly bboxes?: NdArray;
+  readonly bbox_scores?: NdArray;
+}
+
+export interface GoldenPredict {
+  readonly test_cfg: Readonly<Record<string, unknown>>;
+  readonly input_space: readonly GoldenInstances[];
+  readonly image_space: readonly GoldenInstances[];
+  /** Per sample and decoded map: [K]. */
+  readonly argmax_gap?: readonly (readonly Column[])[];
+  /** Per sample: [K]. */
+  readonly hessian_det?: readonly Column[];
+}
+
+interface PredictMeta {
+  readonly flip_indices: readonly number[];
+  readonly input_size: readonly [w: number, h: number];
+  readonly input_center: NdArray;
+  readonly input_scale: NdArray;
+}
+
+/** How far a network's outputs may be off: as a share of the largest output, and in its unit. */
+export interface OutputError {
+  readonly share: number;
+  readonly abs: number;
+}
+
+/** All comparisons of a case's `predict` and `fields`; none when it has neither. */
+export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimator): Promise<Comparison[]> {
+  const error = outputError(ctx);
+  const samples = (ctx.predict_meta as PredictMeta[] | undefined)?.map((meta, i) => sampleOf(meta, ctx, i)) ?? [];
+  const comparisons: Comparison[] = [];
+  for (const [mode, golden] of Object.entries((ctx.predict ?? {}) as Record<string, GoldenPredict>)) {
+    const { predictions, results } = await predictWith(ctx, model, golden.test_cfg, samples);
+    for (let i = 0; i < samples.length; i++) {
+      const at = `${mode}[${i}]`;
+      const keep = comparableKeypoints(golden, i, error);
+      comparisons.push(...compareInput(`${at} input_space`, golden.input_space[i], predictions[i], keep, error));
+      const selected = model.testCfg.outputKeypointIndices?.map((k) => keep[k]) ?? keep;
+      const found = results[i].predInstances!;
+      comparisons.push(...compareInstances(`${at} image_space`, golden.image_space[i], found, selected, error));
+    }
+  }
+  if (ctx.fields) comparisons.push(...(await compareFields(ctx, model, samples, error)));
+  return comparisons;
+}
+
+/** Tolerance of a network's outputs from the case's `float64_noise` and the size of its head's outputs. */
+function outputError(ctx: CaseContext): OutputError {
+  const noise = Math.max(0, ...Object.values((ctx.float64_noise ?? {}) as Record<string, number>));
+  const share = networkTolerance(ctx.backend, noise);
+  return { share, abs: share * largest(ctx.outputs.head) };
+}
+
+/** max |value| of a nested output; of a summary, what it says. */
+function largest(output: unknown): number {
+  if (Array.isArray(output)) return Math.max(0, ...output.map(largest));
+  const node = output as Column | GoldenSummary;
+  if ('$summary' in node) return Math.max(Math.abs(node.min), Math.abs(node.max));
+  let max = 0;
+  for (const v of node.data as Float32Array) max = Math.max(max, Math.abs(v));
+  return max;
+}
+
+function sampleOf(meta: PredictMeta, ctx: CaseContext, i: number): PoseDataSample {
+  const point = ({ data }: NdArray): NdArray => ({ data, shape: [1, 2] });
+  const boxes = Object.values(ctx.predict as Record<string, GoldenPredict>)[0].image_space[i];
+  return {
+    metainfo: {
+      imgShape: [0, 0],
+      inputSize: meta.input_size,
+      inputCenter: point(meta.input_center),
+      inputScale: point(meta.input_scale),
+      flipIndices: meta.flip_indices,
+      timestamp: 0,
+    },
+    // MMPose was given the boxes; it only hands them on.
+    gtInstances: { bboxes: boxes.bboxes, bboxScores: boxes.bbox_scores } as InstanceData,
+  };
+}
+
+/** One forward, seen before and after the mapping to the image. */
+async function predictWith(
+  ctx: CaseContext,
+  model: TopdownPoseEstimator,
+  testCfg: Readonly<Record<string, unknown>>,
+  samples: readonly PoseDataSample[],
+): Promise<{ predictions: HeadPrediction[]; results: PoseDataSample[] }> {
+  const backend = await goldenBackend(ctx.backend);
+  const { data, shape } = ctx.inputs.input as NdArray;
+  model.testCfg = parseTestCfg(testCfg);
+  const before = tf.memory().numTensors;
+  const outputs = backend.run(() => {
+    const x = tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
+    const predicted = model.predictTensors(x, samples);
+    x.dispose();
+    return predicted;
+  });
+  const predictions = await model.head!.readPredictions(outputs, model.testCfg);
+  const leaked = tf.memory().numTensors - before;
+  if (leaked !== 0) throw new Error(`predict left ${leaked} tensors behind`);
+  return { predictions, results: model.addPredToDataSample(predictions, samples) };
+}
+
+/**
+ * Keypoints whose coordinates can be compared: 1 where the maximum beats the second best by more than what both may be off, where
+ * its sign (a score of 0 or less means "not found") is certain, and where refinement does not amplify noise.
+ */
+export function comparableKeypoints(
+  golden: Pick<GoldenPredict, 'argmax_gap' | 'hessian_det' | 'input_space'>,
+  i: number,
+  error: OutputError,
+): number[] {
+  const scores = golden.input_space[i].keypoint_scores.data as Float32Array;
+  const gaps = golden.argmax_gap?.[i];
+  const det = golden.hessian_det?.[i].data as Float32Array | undefined;
+  return Array.from(scores, (score, k) => {
+    if (det && !Number.isNaN(det[k]) && Math.abs(det[k]) <= MIN_HESSIAN_DET) return 0;
+    if (!gaps) return 1;
+    // Gaps are shares of the map's own maximum, at least |score|; the error is a share of the largest of all maps.
+    const needed = 2 * Math.max(error.share, error.abs / Math.abs(score));
+    const clear = gaps.every((gap) => (gap.data as Float32Array)[k] > needed);
+    return clear && Math.abs(score) > error.abs ? 1 : 0;
+  });
+}
+
+function compareInput(
+  at: string,
+  golden: GoldenInstances,
+  found: HeadPrediction,
+  keep: readonly number[],
+  error: OutputError,
+): Comparison[] {
+  return [
+    close(`${at} keypoints`, golden.keypoints, found.keypoints, KEYPOINT_PX, keep),
+    close(`${at} scores`, golden.keypoint_scores, found.keypointScores, scoreTolerance(error)),
+  ];
+}
+
+export function compareInstances(
+  at: string,
+  golden: GoldenInstances,
+  found: InstanceData,
+  keep: readonly number[],
+  error: OutputError,
+): Comparison[] {
+  const visible = golden.keypoints_visible;
+  return [
+    close(`${at} keypoints`, golden.keypoints, found.keypoints, KEYPOINT_PX, keep),
+    close(`${at} scores`, golden.keypoint_scores, found.keypointScores, scoreTolerance(error)),
+    ...(visible ? [close(`${at} visible`, visible, found.keypointsVisible, scoreTolerance(error))] : []),
+    ...(golden.bboxes ? [exact(`${at} bboxes`, golden.bboxes, found.bboxes)] : []),
+    ...(golden.bbox_scores ? [exact(`${at} bbox_scores`, golden.bbox_scores, found.bboxScores)] : []),
+  ];
+}
+
+function scoreTolerance(error: OutputError): Tolerance {
+  return { abs: error.abs, rel: 0 };
+}
+
+interface GoldenFields {
+  readonly test_cfg: Readonly<Record<string, unknown>>;
+  readonly samples: readonly { readonly heatmaps: Column | GoldenSummary; readonly instances: GoldenInstances }[];
+}
+
+/** `output_heatmaps = true`: dense outputs, and the SimCC vectors that they are made of. */
+async function compareFields(
+  ctx: CaseContext,
+  model: TopdownPoseEstimator,
+  samples: readonly PoseDataSample[],
+  error: OutputError,
+): Promise<Comparison[]> {
+  const { test_cfg, samples: golden } = ctx.fields as GoldenFields;
+  const { results } = await predictWith(ctx, model, test_cfg, samples);
+  const tolerance = scoreTolerance(error);
+  return golden.flatMap(({ heatmaps, instances }, i) => {
+    const { predInstances, predFields } = results[i];
+    const { keypoint_x_labels: x, keypoint_y_labels: y } = instances;
+    return [
+      close(`fields[${i}] heatmaps`, heatmaps as NdArray, predFields!.heatmaps, tolerance),
+      close(`fields[${i}] scores`, instances.keypoint_scores, predInstances!.keypointScores, tolerance),
+      ...(x ? [close(`fields[${i}] x labels`, x, predInstances!.keypointXLabels!, tolerance)] : []),
+      ...(y ? [close(`fields[${i}] y labels`, y, predInstances!.keypointYLabels!, tolerance)] : []),
+    ];
+  });
+}
