@@ -2,7 +2,7 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, locateChromium } from './tests/support/chromium.js';
-import { serveWasm } from './tests/support/vite_wasm.js';
+import { serveWasm } from './vite.wasm.js';
 
 const TFJS = ['core', 'backend-cpu', 'backend-wasm', 'backend-webgl', 'backend-webgpu'];
 

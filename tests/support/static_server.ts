@@ -1,0 +1,82 @@
+/** A file server for test pages: one folder, right content types, Range requests, optional cross-origin isolation. */
+import { createReadStream, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize, sep } from 'node:path';
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+  '.png': 'image/png',
+  '.jpg': 'image/jpeg',
+  '.svg': 'image/svg+xml',
+};
+
+export interface StaticServer {
+  /** `http://localhost:PORT`, without a slash at the end. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface StaticServerOptions {
+  /** Sends the headers that make a page cross-origin isolated, so that wasm may use threads. @default false */
+  readonly isolated?: boolean;
+  /** Further headers of every answer, such as a Content-Security-Policy. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export async function serveFolder(folder: string, options: StaticServerOptions = {}): Promise<StaticServer> {
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
+    if (options.isolated) {
+      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+    }
+    answer(folder, request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://localhost:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function answer(folder: string, request: IncomingMessage, response: ServerResponse): void {
+  const file = fileOf(folder, request.url ?? '/');
+  const size = file === null ? null : sizeOfFile(file);
+  if (file === null || size === null) {
+    response.writeHead(404).end();
+    return;
+  }
+  response.setHeader('Content-Type', TYPES[extname(file)] ?? 'application/octet-stream');
+  response.setHeader('Accept-Ranges', 'bytes');
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+  const start = range ? Number(range[1]) : 0;
+  const end = range?.[2] ? Math.min(Number(range[2]), size - 1) : size - 1;
+  if (range) response.setHeader('Content-Range', `bytes ${start}-${end}/${size}`);
+  response.setHeader('Content-Length', end - start + 1);
+  response.writeHead(range ? 206 : 200);
+  if (request.method === 'HEAD') response.end();
+  else createReadStream(file, { start, end }).pipe(response);
+}
+
+/** The file that a URL means, or null when it leads out of the folder. */
+function fileOf(folder: string, url: string): string | null {
+  const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
+  const file = normalize(join(folder, path.endsWith('/') ? `${path}index.html` : path));
+  return file.startsWith(normalize(folder) + sep) ? file : null;
+}
+
+function sizeOfFile(file: string): number | null {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat?.isFile() ? stat.size : null;
+}
