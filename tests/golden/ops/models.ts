@@ -141,7 +141,7 @@ async function compareOutputs(ctx: CaseContext, network: Network): Promise<Compa
   for (const name of ['backbone', 'neck', 'head', 'output']) {
     if (name in ctx.outputs) pairUp(name, ctx.outputs[name], outputs[name], pairs);
   }
-  for (const [name, tensor] of recorder?.found ?? []) pairs.push({ name, expected: ctx.intermediates[name], tensor });
+  for (const [name, output] of recorder?.found ?? []) pairUp(name, ctx.intermediates[name], output, pairs);
   const comparisons: Comparison[] = [];
   for (const pair of pairs) comparisons.push(await comparePair(pair, share));
   backend.run(() => tf.dispose([...Object.values(outputs).flat(9), ...pairs.map(({ tensor }) => tensor)] as Tensor[]));
@@ -197,7 +197,7 @@ function toNchw(array: NdArray): NdArray {
 
 interface Recorder {
   /** First output of each child, kept until the caller disposes it. */
-  readonly found: ReadonlyMap<string, Tensor>;
+  readonly found: ReadonlyMap<string, Output>;
   stop(): void;
 }
 
@@ -206,7 +206,7 @@ interface Recorder {
  * here, so what MMPose calls `relu` is what `conv1` gives, and `conv1` and `bn1` alone do not exist.
  */
 function recordChildren(backbone: AnyModule, wanted: Readonly<Record<string, unknown>>): Recorder {
-  const found = new Map<string, Tensor>();
+  const found = new Map<string, Output>();
   const watched: AnyModule[] = [];
   for (const name of Object.keys(wanted)) {
     const child = lastModule(childAt(backbone, name === 'relu' ? 'conv1' : name));
@@ -216,8 +216,7 @@ function recordChildren(backbone: AnyModule, wanted: Readonly<Record<string, unk
     const forward = child.forward.bind(child);
     child.forward = (...args: Parameters<typeof forward>) => {
       const output = forward(...args);
-      const first = (Array.isArray(output) ? output[0] : output) as Tensor;
-      if (!found.has(name)) found.set(name, tf.keep(tf.clone(first)));
+      if (!found.has(name)) found.set(name, keepAll(output));
       return output;
     };
   }
@@ -225,6 +224,10 @@ function recordChildren(backbone: AnyModule, wanted: Readonly<Record<string, unk
     for (const child of watched) Reflect.deleteProperty(child, 'forward');
   };
   return { found, stop };
+}
+
+function keepAll(output: Output): Output {
+  return Array.isArray(output) ? output.map(keepAll) : tf.keep(tf.clone(output as Tensor));
 }
 
 function childAt(root: unknown, path: string): unknown {
