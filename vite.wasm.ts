@@ -44,7 +44,7 @@ export function locateWasm(place: 'tree' | 'module' | 'script' | 'assets'): Plug
     apply: 'build',
     enforce: 'pre',
     load(id) {
-      if (!/\/src\/backend\/wasm_files\.ts$/.test(id.replaceAll('\\', '/'))) return null;
+      if (!id.replaceAll('\\', '/').endsWith('/src/backend/wasm_files.ts')) return null;
       if (place === 'assets') return assetModule();
       return urlModule(place === 'tree' ? '..' : '.', place === 'script' ? SCRIPT_URL : META_URL);
     },
@@ -77,7 +77,7 @@ export function repairWasmThreads(): Plugin {
     name: 'inpose:repair-wasm-threads',
     apply: 'build',
     transform(code, id) {
-      if (!/tfjs-backend-wasm-threaded-simd\.js$/.test(id.split('?')[0])) return null;
+      if (!id.split('?')[0].endsWith('/tfjs-backend-wasm-threaded-simd.js')) return null;
       const repaired = code
         .replace('typeof _scriptDir !== "undefined" && _scriptDir', 'false')
         .replace('Module["mainScriptUrlOrBlob"]||_scriptDir', 'Module["mainScriptUrlOrBlob"]');

@@ -1,10 +1,9 @@
-/** Two projects: `node` (fast, no browser) and `browser` (real Chromium with WebGPU and WebGL2). */
+/** Three projects: `node` (fast, no browser), `browser` (tests inside real Chromium with WebGPU and WebGL2), `bundle` (the package). */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumFlags, locateChromium } from './tests/support/chromium.js';
+import { TFJS } from './vite.config.js';
 import { serveWasm } from './vite.wasm.js';
-
-const TFJS = ['core', 'backend-cpu', 'backend-wasm', 'backend-webgl', 'backend-webgpu'];
 
 export default defineConfig(async () => ({
   test: {
@@ -18,9 +17,20 @@ export default defineConfig(async () => ({
         },
       },
       {
+        test: {
+          name: 'bundle',
+          environment: 'node' as const,
+          // Built, packed and installed: applications, and the demo, in a Chromium that playwright drives.
+          include: ['tests/bundle/**/*.test.ts', 'tests/demo/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
         plugins: [serveWasm()],
         // Vite would find these while the first test runs, and reload the page under it.
-        optimizeDeps: { include: TFJS.map((name) => `@tensorflow/tfjs-${name}`) },
+        optimizeDeps: { include: TFJS },
         test: {
           name: 'browser',
           include: ['tests/browser/**/*.test.ts'],
