@@ -76,6 +76,10 @@ export function repairWasmThreads(): Plugin {
   return {
     name: 'inpose:repair-wasm-threads',
     apply: 'build',
+    load(id) {
+      if (!id.replaceAll('\\', '/').endsWith('/src/backend/wasm_threads.ts')) return null;
+      return 'export const threadsSurviveBundling = () => true;';
+    },
     transform(code, id) {
       if (!id.split('?')[0].endsWith('/tfjs-backend-wasm-threaded-simd.js')) return null;
       const repaired = code

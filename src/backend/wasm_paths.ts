@@ -5,6 +5,7 @@
 import { BackendError } from '../errors.js';
 import * as tf from '../tf.js';
 import { wasmFiles, type WasmFile } from './wasm_files.js';
+import { threadsSurviveBundling } from './wasm_threads.js';
 
 /** A folder (with or without a slash at its end), or each file's URL. */
 export type WasmPaths = string | Readonly<Record<WasmFile, string>>;
@@ -20,6 +21,7 @@ const MAGIC = [0x00, 0x61, 0x73, 0x6d];
 export async function configureWasm(wasm: WasmPackage, paths?: WasmPaths, signal?: AbortSignal): Promise<void> {
   // In Node tfjs reads its own folder.
   if (paths === undefined && tf.env().getBool('IS_NODE')) return;
+  if (!threadsSurviveBundling()) tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   const files = resolve(paths);
   const url = files[await fileInUse()];
   const typed = await checkWasm(url, signal);
