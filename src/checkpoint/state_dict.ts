@@ -18,3 +18,6 @@ export interface CheckpointTensor {
 
 /** MMPose's own parameter names, in file order. */
 export type StateDict = ReadonlyMap<string, CheckpointTensor>;
+
+/** Versions of modules by path (`''` is the whole model), from the state_dict's `_metadata`. Old files have none. */
+export type StateDictVersions = ReadonlyMap<string, number>;
