@@ -25,7 +25,7 @@ function httpSource(root: number): GoldenSource {
     if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   };
-  const url = (kind: string, path: string) => `/@golden/${root}/${kind}/${encodeURIComponent(path)}`;
+  const url = (kind: string, path: string) => `/@files/${root}/${kind}/${encodeURIComponent(path)}`;
   return {
     read: async (path) => (await get(url('file', path))) ?? Promise.reject(new Error(`${path} is missing`)),
     readShared: (path) => get(url('shared', path)),
