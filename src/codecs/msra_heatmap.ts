@@ -8,7 +8,6 @@ import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
 import { generateGaussianHeatmaps, generateUnbiasedGaussianHeatmaps } from './utils/gaussian_heatmap.js';
 import {
   type Size,
-  copyOf,
   divideXy,
   readPositive,
   readSize,
@@ -20,7 +19,7 @@ import {
   visibleOrOnes,
 } from './utils/options.js';
 import { getHeatmapMaximum } from './utils/post_processing.js';
-import { refineKeypoints, refineKeypointsDark } from './utils/refinement.js';
+import { refineKeypoints, refineKeypointsDarkLazily } from './utils/refinement.js';
 
 /** Keys of an `MSRAHeatmap` config. */
 export interface MSRAHeatmapConfig {
@@ -87,7 +86,7 @@ export class MSRAHeatmap implements KeypointCodec {
     requireRank(heatmaps, 3, 'MSRAHeatmap.decode', '[K, H, W]');
     const { locs, vals } = getHeatmapMaximum(heatmaps);
     const keypoints = unsqueeze(locs);
-    if (this.unbiased) refineKeypointsDark(keypoints, copyOf(heatmaps), this.blurKernelSize);
+    if (this.unbiased) refineKeypointsDarkLazily(keypoints, heatmaps, this.blurKernelSize);
     else refineKeypoints(keypoints, heatmaps);
     return { keypoints: scaleXy(keypoints, this.scaleFactor), scores: unsqueeze(vals) };
   }

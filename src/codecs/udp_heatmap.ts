@@ -11,7 +11,6 @@ import { generateUdpGaussianHeatmaps } from './utils/gaussian_heatmap.js';
 import { generateOffsetHeatmap } from './utils/offset_heatmap.js';
 import {
   type Size,
-  copyOf,
   divideXy,
   readChoice,
   readPositive,
@@ -23,7 +22,7 @@ import {
   visibleOrOnes,
 } from './utils/options.js';
 import { type Maxima, getHeatmapMaximum } from './utils/post_processing.js';
-import { refineKeypointsDarkUdp } from './utils/refinement.js';
+import { refineKeypointsDarkUdpLazily } from './utils/refinement.js';
 
 /** Keys of a `UDPHeatmap` config. */
 export interface UDPHeatmapConfig {
@@ -111,7 +110,7 @@ export class UDPHeatmap implements KeypointCodec {
 
   #decodeGaussian(heatmaps: NdArray): Maxima {
     const maxima = getHeatmapMaximum(heatmaps);
-    refineKeypointsDarkUdp(unsqueeze(maxima.locs), copyOf(heatmaps), this.blurKernelSize);
+    refineKeypointsDarkUdpLazily(unsqueeze(maxima.locs), heatmaps, this.blurKernelSize);
     return maxima;
   }
 

@@ -5,6 +5,8 @@
  * DARK: https://arxiv.org/abs/1910.06278, UDP: https://arxiv.org/abs/1911.07524
  */
 import type { NdArray } from '../../ndarray.js';
+import { BlurredMaps } from './blurred_maps.js';
+import { log32 } from './numpy_log.js';
 import { gaussianBlur, gaussianBlur1d } from './post_processing.js';
 
 const f32 = Math.fround;
@@ -33,14 +35,22 @@ export function refineKeypoints(keypoints: NdArray, heatmaps: NdArray): NdArray 
   return keypoints;
 }
 
-/** log of each value after a lower and an upper bound; NaN stays NaN. */
-function clippedLog(data: Float32Array, lower: number, upper: number): void {
-  const [low, high] = [f32(lower), f32(upper)];
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i];
-    data[i] = Math.log(value < low ? low : value > high ? high : value);
-  }
+/** float32 logarithm of a value kept between two float32 bounds; NaN stays NaN. */
+function boundedLog(value: number, low: number, high: number): number {
+  return log32(value < low ? low : value > high ? high : value);
 }
+
+/** Bounds before the logarithm: of DARK, and of its UDP and SimCC forms. */
+const DARK_MIN = f32(1e-10);
+const UDP_MIN = f32(1e-3);
+const UDP_MAX = 50;
+
+function logInPlace(data: Float32Array, low: number, high: number): void {
+  for (let i = 0; i < data.length; i++) data[i] = boundedLog(data[i], low, high);
+}
+
+/** Reads map `k` at row `y`, column `x`. */
+type ReadMap = (k: number, y: number, x: number) => number;
 
 /** Inverse of a 2x2 matrix by LU with partial pivoting, the order of LAPACK's `gesv` behind `np.linalg.inv`; null when singular. */
 function invert2x2(a: number, b: number, c: number, d: number): readonly [number, number, number, number] | null {
@@ -65,30 +75,44 @@ function invert2x2(a: number, b: number, c: number, d: number): readonly [number
  * @param blurKernelSize - odd
  */
 export function refineKeypointsDark(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
-  const [count, dims] = keypoints.shape.slice(1);
-  const [height, width] = heatmaps.shape.slice(1);
   gaussianBlur(heatmaps, blurKernelSize);
-  clippedLog(heatmaps.data, 1e-10, Infinity);
+  logInPlace(heatmaps.data, DARK_MIN, Infinity);
+  return moveByDark(keypoints, heatmaps.shape, readerOf(heatmaps));
+}
+
+/** `refineKeypointsDark` for callers that keep their maps: only the pixels that it reads are blurred, `heatmaps` stays. */
+export function refineKeypointsDarkLazily(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
+  const blurred = new BlurredMaps(heatmaps, blurKernelSize);
+  return moveByDark(keypoints, heatmaps.shape, (k, y, x) => boundedLog(blurred.at(k, y, x), DARK_MIN, Infinity));
+}
+
+function readerOf(maps: NdArray): ReadMap {
+  const [height, width] = maps.shape.slice(1);
+  return (k, y, x) => maps.data[(k * height + y) * width + x];
+}
+
+function moveByDark(keypoints: NdArray, mapShape: readonly number[], read: ReadMap): NdArray {
+  const [count, dims] = keypoints.shape.slice(1);
+  const [height, width] = mapShape.slice(1);
   for (let i = 0; i < keypoints.data.length; i += dims) {
     const x = Math.trunc(keypoints.data[i]);
     const y = Math.trunc(keypoints.data[i + 1]);
     if (!(1 < x && x < width - 2 && 1 < y && y < height - 2)) continue;
-    const at = (((i / dims) % count) * height + y) * width + x;
-    const [dx, dy] = darkStep(heatmaps.data, at, width);
+    const k = (i / dims) % count;
+    const [dx, dy] = darkStep((stepY, stepX) => read(k, y + stepY, x + stepX));
     keypoints.data[i] += dx;
     keypoints.data[i + 1] += dy;
   }
   return keypoints;
 }
 
-/** `-H^-1 d` at one pixel of a log map; differences in float32, second derivatives in float64, as NumPy scalars promote. */
-function darkStep(map: Float32Array, at: number, width: number): readonly [number, number] {
-  const dx = 0.5 * f32(map[at + 1] - map[at - 1]);
-  const dy = 0.5 * f32(map[at + width] - map[at - width]);
-  const dxx = 0.25 * (map[at + 2] - 2 * map[at] + map[at - 2]);
-  const dyy = 0.25 * (map[at + 2 * width] - 2 * map[at] + map[at - 2 * width]);
-  const upper = f32(map[at + width + 1] - map[at - width + 1]);
-  const dxy = 0.25 * f32(f32(upper - map[at + width - 1]) + map[at - width - 1]);
+/** `-H^-1 d` around one pixel of a log map; differences in float32, second derivatives in float64, as NumPy scalars promote. */
+function darkStep(at: (stepY: number, stepX: number) => number): readonly [number, number] {
+  const dx = 0.5 * f32(at(0, 1) - at(0, -1));
+  const dy = 0.5 * f32(at(1, 0) - at(-1, 0));
+  const dxx = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2));
+  const dyy = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0));
+  const dxy = 0.25 * f32(f32(f32(at(1, 1) - at(-1, 1)) - at(1, -1)) + at(-1, -1));
   if (dxx * dyy - dxy * dxy === 0) return [0, 0];
   const inverse = invert2x2(dxx, dxy, dxy, dyy);
   if (!inverse) return [0, 0];
@@ -104,11 +128,21 @@ function darkStep(map: Float32Array, at: number, width: number): readonly [numbe
  */
 export function refineKeypointsDarkUdp(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
   gaussianBlur(heatmaps, blurKernelSize);
-  clippedLog(heatmaps.data, 1e-3, 50);
+  logInPlace(heatmaps.data, UDP_MIN, UDP_MAX);
+  return moveByUdp(keypoints, heatmaps.shape, readerOf(heatmaps));
+}
+
+/** `refineKeypointsDarkUdp` for callers that keep their maps: only the pixels that it reads are blurred, `heatmaps` stays. */
+export function refineKeypointsDarkUdpLazily(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
+  const blurred = new BlurredMaps(heatmaps, blurKernelSize);
+  return moveByUdp(keypoints, heatmaps.shape, (k, y, x) => boundedLog(blurred.at(k, y, x), UDP_MIN, UDP_MAX));
+}
+
+function moveByUdp(keypoints: NdArray, mapShape: readonly number[], read: ReadMap): NdArray {
   const count = keypoints.shape[1];
   const neighbours = new Float32Array(7);
   for (let i = 0; i < keypoints.data.length / 2; i++) {
-    readNeighbours(heatmaps, i % count, keypoints.data[2 * i], keypoints.data[2 * i + 1], neighbours);
+    readNeighbours(read, mapShape, i % count, keypoints.data[2 * i], keypoints.data[2 * i + 1], neighbours);
     udpStep(neighbours, keypoints.data, 2 * i);
   }
   return keypoints;
@@ -118,8 +152,15 @@ export function refineKeypointsDarkUdp(keypoints: NdArray, heatmaps: NdArray, bl
  * Values at the point and at +x, +y, +xy, -xy, -x, -y of the edge-padded, flattened maps. MMPose indexes the flat array, so that
  * a point at -1 reads from the map before (for the first map: from the end of the last).
  */
-function readNeighbours(heatmaps: NdArray, k: number, x: number, y: number, out: Float32Array): void {
-  const [count, height, width] = heatmaps.shape;
+function readNeighbours(
+  read: ReadMap,
+  mapShape: readonly number[],
+  k: number,
+  x: number,
+  y: number,
+  out: Float32Array,
+): void {
+  const [count, height, width] = mapShape;
   const stride = width + 2;
   const plane = stride * (height + 2);
   const base = Math.trunc(f32(f32(f32(x + 1) + f32(f32(y + 1) * stride)) + plane * k));
@@ -128,9 +169,9 @@ function readNeighbours(heatmaps: NdArray, k: number, x: number, y: number, out:
     let index = base + steps[i];
     if (index < 0) index += plane * count;
     const rest = index % plane;
-    const row = Math.min(Math.max(Math.floor(rest / stride) - 1, 0), height - 1);
-    const column = Math.min(Math.max((rest % stride) - 1, 0), width - 1);
-    out[i] = heatmaps.data[(Math.floor(index / plane) * height + row) * width + column];
+    const mapRow = Math.min(Math.max(Math.floor(rest / stride) - 1, 0), height - 1);
+    const mapColumn = Math.min(Math.max((rest % stride) - 1, 0), width - 1);
+    out[i] = read(Math.floor(index / plane), mapRow, mapColumn);
   }
 }
 
@@ -159,7 +200,7 @@ function udpStep(values: Float32Array, points: Float32Array, at: number): void {
  */
 export function refineSimccDark(keypoints: NdArray, simcc: NdArray, blurKernelSize: number): NdArray {
   gaussianBlur1d(simcc, blurKernelSize);
-  clippedLog(simcc.data, 1e-3, 50);
+  logInPlace(simcc.data, UDP_MIN, UDP_MAX);
   const bins = simcc.shape[simcc.shape.length - 1];
   for (let i = 0; i < keypoints.data.length; i++) {
     const start = i * bins;
@@ -171,7 +212,7 @@ export function refineSimccDark(keypoints: NdArray, simcc: NdArray, blurKernelSi
     };
     const dx = f32(0.5 * f32(value(1) - value(-1)));
     const curve = f32(f32(value(2) - f32(2 * value(0))) + value(-2));
-    const dxx = f32(1e-9 + f32(0.25 * curve));
+    const dxx = f32(f32(1e-9) + f32(0.25 * curve));
     keypoints.data[i] -= f32(dx / dxx);
   }
   return keypoints;
