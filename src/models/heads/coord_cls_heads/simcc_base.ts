@@ -1,5 +1,4 @@
 /** What the heads that classify coordinates share: outputs are x [N, K, Wx] and y [N, K, Wy]. */
-import type { KeypointCodec } from '../../../codecs/base.js';
 import { getSimccNormalized } from '../../../codecs/utils/post_processing.js';
 import { ConfigError } from '../../../errors.js';
 import type { NdArray } from '../../../ndarray.js';
@@ -14,9 +13,14 @@ export abstract class SimCCBaseHead extends BaseHead {
     return flipVectors(x, y, meta.flipIndices);
   }
 
+  /** Divisors of the vectors in `denseFields`, bins; null for none. */
+  protected displaySigmas(): readonly [x: number | null, y: number | null] {
+    return [null, null];
+  }
+
   /** Normalised vectors and their outer product as heatmaps [K, Wy, Wx]: for looking at, the scores are another matter. */
   protected override denseFields([x, y]: readonly NdArray[]): DenseFields {
-    const [sigmaX, sigmaY] = sigmasOf(this.decoder);
+    const [sigmaX, sigmaY] = this.displaySigmas();
     const keypointXLabels = getSimccNormalized(x, sigmaX);
     const keypointYLabels = getSimccNormalized(y, sigmaY);
     return { heatmaps: outerProduct(keypointXLabels, keypointYLabels), keypointXLabels, keypointYLabels };
@@ -38,12 +42,6 @@ export function flattenMaps(x: Tensor4D): Tensor3D {
 export function checkSize(value: unknown, where: string): asserts value is readonly [w: number, h: number] {
   if (Array.isArray(value) && value.length === 2 && value.every((v) => Number.isInteger(v) && v > 0)) return;
   throw new ConfigError(`${where}: found ${JSON.stringify(value)}; expected [w, h] in whole numbers.`);
-}
-
-function sigmasOf(decoder: KeypointCodec | null): [x: number | null, y: number | null] {
-  const sigma = (decoder as { sigma?: number | ArrayLike<number> } | null)?.sigma;
-  if (sigma === undefined) return [null, null];
-  return typeof sigma === 'number' ? [sigma, sigma] : [sigma[0], sigma[1]];
 }
 
 /** x [1, K, Wx], y [1, K, Wy] -> [K, Wy, Wx]. */

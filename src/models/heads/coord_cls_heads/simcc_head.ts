@@ -76,6 +76,12 @@ export class SimCCHead extends SimCCBaseHead {
     const x = flattenMaps(maps);
     return [this.mlp_head_x.forward(x) as Tensor3D, this.mlp_head_y.forward(x) as Tensor3D];
   }
+
+  /** The codec's sigma. RTMPose's heads do without, in MMPose too. */
+  protected override displaySigmas(): readonly [x: number | null, y: number | null] {
+    const sigma = (this.decoder as { sigma?: ArrayLike<number> } | null)?.sigma;
+    return sigma ? [sigma[0], sigma[1]] : [null, null];
+  }
 }
 
 function deconvHead(cfg: SimCCHeadConfig, where: string): HeatmapHead {
