@@ -14,10 +14,16 @@ export interface ReadbackStats {
 }
 
 const stats: ReadbackStats = { reads: 0, bytes: 0 };
+const readTimes = new WeakMap<Tensor, number>();
 
 /** How often and how much was read so far; take the difference around what you measure. */
 export function readbackStats(): Readonly<ReadbackStats> {
   return { ...stats };
+}
+
+/** How long the last read of this tensor took, ms: on a GPU, that includes waiting for the network to finish. */
+export function readTime(tensor: Tensor): number {
+  return readTimes.get(tensor) ?? 0;
 }
 
 /**
@@ -27,8 +33,10 @@ export function readbackStats(): Readonly<ReadbackStats> {
  * @throws BackendError when the GPU reports an error or is lost before the values arrive
  */
 export async function readTensor(tensor: Tensor): Promise<Float32Array> {
+  const started = performance.now();
   const instance = backendOf(tensor);
   const values = await watchedRead(instance, () => read(tensor, instance));
+  readTimes.set(tensor, performance.now() - started);
   stats.reads++;
   stats.bytes += tensor.size * 4;
   // The cpu backend and the caches of the GPU backends hand out the array that they keep themselves.

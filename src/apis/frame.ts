@@ -1,0 +1,240 @@
+/**
+ * Pictures of every kind that a page has, as bytes on the CPU. The bytes are those of the file: no colour profile applied (OpenCV
+ * knows none), no alpha multiplied in, EXIF orientation applied (as `cv2.imread` does).
+ */
+import type { PixelImage } from '../datasets/transforms/warp_affine.js';
+import { InputError } from '../errors.js';
+
+/** Everything that `infer` takes. A `PixelImage` holds RGB or RGBA bytes, and is the only kind that Node has. */
+export type FrameSource =
+  | HTMLImageElement
+  | HTMLVideoElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | ImageData
+  | VideoFrame
+  | Blob
+  | PixelImage;
+
+/** An RGB or RGBA picture, 0..255. */
+export type Frame = PixelImage;
+
+/** Browsers' limit for the area of a canvas, px. */
+const MAX_CANVAS_AREA = 2 ** 28;
+
+const BITMAP_OPTIONS: ImageBitmapOptions = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
+
+type Drawable = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | VideoFrame;
+type Canvas2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
+/** Reads frames through one canvas, which is kept: making a canvas costs more than drawing on it. */
+export class FrameReader {
+  #context: Canvas2D | null = null;
+  #straight: StraightAlphaReader | null = null;
+
+  /**
+   * The picture's pixels. Starts reading before the first await wherever the source is a moving picture.
+   *
+   * @throws InputError when the picture cannot be decoded, is empty, closed, not ready yet, or of another origin
+   */
+  async read(source: FrameSource): Promise<Frame> {
+    const kind = kindOf(source);
+    switch (kind) {
+      case 'ImageData':
+        return fromImageData(source as ImageData);
+      case 'PixelImage':
+        return checkPixels(source as PixelImage);
+      case 'Blob':
+        return this.#decode(
+          source as Blob,
+          'Blob',
+          'expected a JPEG, PNG, WebP or another format that this browser shows',
+        );
+      case 'HTMLImageElement':
+        return this.#decode(checkImage(source as HTMLImageElement), kind, 'expected an image that has loaded');
+      case 'HTMLVideoElement':
+        return this.#draw(checkVideo(source as HTMLVideoElement), kind, ...videoSize(source as HTMLVideoElement));
+      case 'VideoFrame':
+        return this.#draw(source as VideoFrame, kind, ...frameSize(source as VideoFrame));
+      case 'ImageBitmap':
+      case 'HTMLCanvasElement':
+      case 'OffscreenCanvas': {
+        const canvas = source as ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
+        return this.#draw(canvas, kind, canvas.width, canvas.height);
+      }
+      default:
+        throw new InputError(
+          `image: found ${describe(source)}; expected an image, video or canvas element, OffscreenCanvas, ImageBitmap, ImageData, VideoFrame, Blob, or { data, width, height, channels }.`,
+        );
+    }
+  }
+
+  async #decode(source: Blob | HTMLImageElement, kind: string, expected: string): Promise<Frame> {
+    let bitmap: ImageBitmap;
+    try {
+      bitmap = await createImageBitmap(source, BITMAP_OPTIONS);
+    } catch (error) {
+      throw new InputError(`image: this ${kind} could not be decoded; ${expected}.`, { cause: error });
+    }
+    try {
+      const frame = this.#draw(bitmap, kind, bitmap.width, bitmap.height);
+      // A 2D canvas stores colours multiplied by alpha, which loses bits.
+      return isOpaque(frame.data) ? frame : ((this.#straight ??= new StraightAlphaReader()).read(bitmap) ?? frame);
+    } finally {
+      bitmap.close();
+    }
+  }
+
+  #draw(source: Drawable, kind: string, width: number, height: number): Frame {
+    checkSize(kind, width, height);
+    const context = this.#canvas(width, height);
+    try {
+      context.clearRect(0, 0, width, height);
+      context.drawImage(source, 0, 0, width, height);
+      const { data } = context.getImageData(0, 0, width, height);
+      return { data, width, height, channels: 4 };
+    } catch (error) {
+      if (!(error instanceof Error || error instanceof DOMException)) throw error;
+      // A canvas that has drawn a foreign picture stays tainted.
+      this.#context = null;
+      throw explain(error, kind);
+    }
+  }
+
+  #canvas(width: number, height: number): Canvas2D {
+    this.#context ??= makeCanvas().getContext('2d', {
+      willReadFrequently: true,
+      colorSpace: 'srgb',
+    }) as Canvas2D | null;
+    const context = this.#context;
+    if (!context) throw new InputError('image: this browser gives no 2D canvas; hand over ImageData or plain pixels.');
+    const { canvas } = context;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
+    return context;
+  }
+
+  /** Frees the canvas. The reader can be used again. */
+  dispose(): void {
+    if (this.#context) this.#context.canvas.width = this.#context.canvas.height = 0;
+    this.#context = null;
+    this.#straight = null;
+  }
+}
+
+/** `HTMLVideoElement`, ... by the object's own tag: `instanceof` fails for objects of another frame. */
+function kindOf(source: unknown): string {
+  if (typeof source !== 'object' || source === null) return 'unknown';
+  const tag = Object.prototype.toString.call(source).slice(8, -1);
+  if (tag === 'File') return 'Blob';
+  return tag === 'Object' && 'data' in source && 'width' in source ? 'PixelImage' : tag;
+}
+
+function describe(source: unknown): string {
+  if (typeof source === 'string') return 'a string (fetch it, and hand over the Blob)';
+  if (source === null || source === undefined) return String(source);
+  return Object.prototype.toString.call(source).slice(8, -1);
+}
+
+function fromImageData(image: ImageData): Frame {
+  if (!(image.data instanceof Uint8ClampedArray)) {
+    throw new InputError('image: found ImageData with float pixels; expected 8-bit RGBA.');
+  }
+  return checkPixels({ data: image.data, width: image.width, height: image.height, channels: 4 });
+}
+
+function checkPixels(image: PixelImage): Frame {
+  const { data, width, height, channels } = image;
+  checkSize('picture', width, height);
+  const bytes = data instanceof Uint8Array || data instanceof Uint8ClampedArray;
+  if (bytes && (channels === 3 || channels === 4) && data.length === width * height * channels) return image;
+  throw new InputError(
+    `image: found ${data?.length} values, ${channels} channels, for ${width} x ${height} px; expected a Uint8Array of width * height * channels, with 3 (RGB) or 4 (RGBA).`,
+  );
+}
+
+function checkSize(kind: string, width: number, height: number): void {
+  if (!(width > 0 && height > 0)) {
+    const hint = kind === 'ImageBitmap' || kind === 'VideoFrame' ? '; it is closed or was transferred' : '';
+    throw new InputError(`image: this ${kind} is ${width} x ${height} px${hint}; expected at least 1 x 1.`);
+  }
+  if (width * height > MAX_CANVAS_AREA && kind !== 'picture') {
+    throw new InputError(
+      `image: this ${kind} is ${width} x ${height} px, more than a canvas holds; scale it down first.`,
+    );
+  }
+}
+
+function checkImage(image: HTMLImageElement): HTMLImageElement {
+  if (image.complete && image.naturalWidth > 0) return image;
+  const state = image.complete ? 'has no pixels: it failed to load, or has no size of its own' : 'has not loaded yet';
+  throw new InputError(`image: this HTMLImageElement ${state}; await image.decode() first.`);
+}
+
+function checkVideo(video: HTMLVideoElement): HTMLVideoElement {
+  const HAVE_CURRENT_DATA = 2;
+  if (video.readyState >= HAVE_CURRENT_DATA && video.videoWidth > 0) return video;
+  throw new InputError('image: this HTMLVideoElement has no frame yet; wait for its "loadeddata" event.');
+}
+
+function videoSize({ videoWidth, videoHeight }: HTMLVideoElement): [number, number] {
+  return [videoWidth, videoHeight];
+}
+
+function frameSize(frame: VideoFrame): [number, number] {
+  // A closed frame has no format, and sizes of 0.
+  return [frame.displayWidth, frame.displayHeight];
+}
+
+function explain(error: Error, kind: string): InputError {
+  if (error.name === 'SecurityError') {
+    return new InputError(
+      `image: this ${kind} comes from another origin, so the browser does not let its pixels be read; serve it with CORS headers and set crossOrigin = "anonymous".`,
+      { cause: error },
+    );
+  }
+  const state =
+    error.name === 'InvalidStateError'
+      ? 'is closed, was transferred, or is broken'
+      : `could not be read (${error.message})`;
+  return new InputError(`image: this ${kind} ${state}; hand over one that is open.`, { cause: error });
+}
+
+function makeCanvas(): OffscreenCanvas | HTMLCanvasElement {
+  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(1, 1);
+  if (typeof document !== 'undefined') return document.createElement('canvas');
+  throw new InputError('image: there is no canvas here; hand over plain pixels { data, width, height, channels }.');
+}
+
+function isOpaque(rgba: Uint8Array | Uint8ClampedArray): boolean {
+  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] !== 255) return false;
+  return true;
+}
+
+/** Reads a bitmap's bytes with their alpha beside them instead of multiplied in, by way of a WebGL texture. */
+class StraightAlphaReader {
+  readonly #gl = makeCanvas().getContext('webgl') as WebGLRenderingContext | null;
+
+  /** null when there is no WebGL, or the picture is too large for it. */
+  read(bitmap: ImageBitmap): Frame | null {
+    const gl = this.#gl;
+    const { width, height } = bitmap;
+    if (!gl || Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number)) return null;
+    const texture = gl.createTexture();
+    const framebuffer = gl.createFramebuffer();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    const data = new Uint8Array(width * height * 4);
+    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
+    const ok = gl.getError() === gl.NO_ERROR;
+    gl.deleteFramebuffer(framebuffer);
+    gl.deleteTexture(texture);
+    return ok ? { data, width, height, channels: 4 } : null;
+  }
+}

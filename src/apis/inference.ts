@@ -1,0 +1,193 @@
+/** MMPose's two functions (`mmpose/apis/inference.py`): load a model, and run it on one picture. */
+import { createBackend, type Backend, type BackendChoice, type BackendOptions } from '../backend/init.js';
+import {
+  convertStateDict,
+  openCheckpoint,
+  readConfigText,
+  type ByteSourceLike,
+  type Checkpoint,
+  type Fetch,
+  type WholeConfig,
+} from '../checkpoint/index.js';
+import { readConfig as checkOptions } from '../config.js';
+import { ConfigError } from '../errors.js';
+import { buildPoseEstimator } from '../models/builder.js';
+import type { BasePoseEstimator } from '../models/pose_estimators/index.js';
+import { loadStateDict } from '../nn/load_state_dict.js';
+import { prepareModule } from '../nn/module.js';
+import type { PoseDataSample } from '../structures/pose_data_sample.js';
+import type { BoxesLike } from './boxes.js';
+import type { FrameSource } from './frame.js';
+import { fetchText } from './fetch_text.js';
+import {
+  findMetainfo,
+  metainfoMismatch,
+  normalizeConfig,
+  type MetainfoSource,
+  type PoseConfig,
+} from './model_config.js';
+import { PoseModel } from './pose_model.js';
+import { inferPicture, pipelineOf, type PredictOptions, type Timings } from './predict_topdown.js';
+
+/**
+ * A whole MMPose config or its `model` node as an object or text (JSON, or Python literals); or the URL of such a file; or null:
+ * it is in the checkpoint, or beside it.
+ */
+export type ConfigSource = WholeConfig | string | URL | null;
+
+/** How far loading is. */
+export interface LoadProgress {
+  /** `download`: bytes of the checkpoint; `weights`: tensors read from it. */
+  readonly stage: 'download' | 'weights';
+  readonly loaded: number;
+  /** 0 where it is not known. */
+  readonly total: number;
+}
+
+export interface InitModelOptions {
+  /** A name, or a backend of your own, which then outlives the model. @default 'auto' */
+  readonly backend?: BackendChoice | Backend;
+  /** Where tfjs's `.wasm` files are, if not beside the library's own. */
+  readonly wasmPaths?: BackendOptions['wasmPaths'];
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+  /** Keypoints of the dataset, if neither checkpoint nor config says, or both are wrong. */
+  readonly metainfo?: MetainfoSource;
+  /** Used in place of the page's `fetch`. */
+  readonly fetch?: Fetch;
+  /** The `NAME.config.json` of a checkpoint that holds no config, where it cannot be fetched: a picked File has no neighbours. */
+  readonly sidecar?: Blob | WholeConfig | string;
+}
+
+const OPTION_KEYS = {
+  backend: undefined,
+  wasmPaths: undefined,
+  onProgress: undefined,
+  signal: undefined,
+  metainfo: undefined,
+  fetch: undefined,
+  sidecar: undefined,
+};
+
+/**
+ * Loads a model.
+ *
+ * ```js
+ * const model = await initModel(null, 'https://example.org/hrnet.safetensors', { backend: 'auto' });
+ * const [person] = await inferenceTopdown(model, document.querySelector('img'), [[12, 30, 200, 410]]);
+ * person.predInstances.keypoints; // { data: Float32Array, shape: [1, 17, 2] }
+ * ```
+ *
+ * @param checkpoint - URL, Blob or File, or bytes of a `.pth` or `.safetensors`; null leaves all weights zero
+ * @throws ConfigError, CheckpointError (all keys that do not fit at once), BackendError; or the signal's own reason
+ */
+export async function initModel(
+  config: ConfigSource,
+  checkpoint: ByteSourceLike | null,
+  options: InitModelOptions = {},
+): Promise<PoseModel> {
+  checkOptions(options as Record<string, unknown>, 'initModel options', OPTION_KEYS);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const notices: string[] = [];
+  const explicit = await readConfig(config, options);
+  const file = checkpoint === null ? null : await open(checkpoint, explicit, options);
+  const fullConfig = configOf(explicit, file);
+  const estimator = await buildPoseEstimator(fullConfig.model);
+  const metainfo = await findMetainfo(options.metainfo, file?.datasetMeta, fullConfig, notices);
+  const mismatch = metainfoMismatch(fullConfig, metainfo);
+  if (mismatch)
+    throw new ConfigError(`metainfo: ${mismatch}; pass the option metainfo with the model's own keypoints.`);
+  if (file) await loadWeights(estimator, fullConfig, file, options);
+  const { backend = 'auto', wasmPaths } = options;
+  const ownsBackend = typeof backend === 'string';
+  const started = ownsBackend ? await createBackend(backend, { wasmPaths, signal }) : backend;
+  const model = new PoseModel({ estimator, config: fullConfig, metainfo, backend: started, ownsBackend, notices });
+  try {
+    if ('predictTensors' in estimator) pipelineOf(model); // its mistakes belong to loading
+    started.run(() => prepareModule(estimator));
+    signal?.throwIfAborted();
+    return model;
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
+}
+
+/** The explicit config, if there is one. */
+async function readConfig(config: ConfigSource, options: InitModelOptions): Promise<PoseConfig | null> {
+  if (config === null || config === undefined) return null;
+  if (typeof config !== 'string' && !(config instanceof URL)) return normalizeConfig(config, 'config');
+  const text = String(config);
+  // URLs have neither braces nor line breaks.
+  if (/[{\n]/.test(text)) return normalizeConfig(readConfigText(text, 'config'), 'config');
+  return normalizeConfig(readConfigText(await fetchText(text, 'a config', options), text), text);
+}
+
+async function open(
+  source: ByteSourceLike,
+  config: PoseConfig | null,
+  { signal, fetch, onProgress, sidecar }: InitModelOptions,
+): Promise<Checkpoint> {
+  return openCheckpoint(source, {
+    ...{ signal, fetch },
+    ...(config && { config }),
+    ...(sidecar !== undefined && { sidecar: sidecar instanceof Blob ? await sidecar.text() : sidecar }),
+    onProgress: onProgress && ((loaded, total) => onProgress({ stage: 'download', loaded, total })),
+  });
+}
+
+function configOf(explicit: PoseConfig | null, file: Checkpoint | null): PoseConfig {
+  if (explicit) return explicit;
+  if (file?.config) return normalizeConfig(file.config, `${file.name}: config`);
+  if (file?.configProblem) throw file.configProblem;
+  throw new ConfigError(
+    `config: found none, neither given nor in ${file?.name ?? 'a checkpoint'}; pass MMPose's config as JSON, or its file as the option sidecar.`,
+  );
+}
+
+async function loadWeights(
+  estimator: BasePoseEstimator,
+  config: PoseConfig,
+  file: Checkpoint,
+  { signal, onProgress }: InitModelOptions,
+): Promise<void> {
+  await loadStateDict(estimator, convertStateDict(file.stateDict, file.versions, config.model), {
+    signal,
+    source: file.name,
+    onProgress: onProgress && ((loaded, total) => onProgress({ stage: 'weights', loaded, total })),
+  });
+}
+
+export interface InferenceTopdownOptions extends PredictOptions {
+  /** Filled in with where the time went. */
+  readonly timings?: Timings;
+}
+
+const INFERENCE_KEYS = {
+  bboxFormat: undefined,
+  timings: undefined,
+  flipTest: undefined,
+  outputHeatmaps: undefined,
+  timestamp: undefined,
+  signal: undefined,
+};
+
+/**
+ * Poses in one picture, one sample per box and in the boxes' order. The picture is read when this is called, so a video may go
+ * on and a canvas may be drawn over; calls on the same model run one after the other.
+ *
+ * @param bboxes - px, image space, rows of 4 or (with a score) 5; left out: the whole picture; an empty list: no persons
+ * @throws InputError for an unusable picture or box, BackendError when the GPU fails or the model is disposed meanwhile
+ */
+export async function inferenceTopdown(
+  model: PoseModel,
+  image: FrameSource,
+  bboxes?: BoxesLike | null,
+  options: InferenceTopdownOptions = {},
+): Promise<PoseDataSample[]> {
+  checkOptions(options as Record<string, unknown>, 'inferenceTopdown options', INFERENCE_KEYS);
+  const { samples, timings } = await inferPicture(model, image, bboxes, options);
+  if (options.timings) Object.assign(options.timings, timings);
+  return samples;
+}

@@ -1,0 +1,164 @@
+/** The high-level entry (MMPose: `mmpose/apis/inferencers/pose2d_inferencer.py`): pictures and videos in, one sample per picture out. */
+import { readConfig } from '../../config.js';
+import type { BackendName } from '../../backend/init.js';
+import type { ByteSourceLike } from '../../checkpoint/byte_source.js';
+import type { PoseMetaInfo } from '../../datasets/metainfo/types.js';
+import type { PoseDataSample } from '../../structures/pose_data_sample.js';
+import type { BoxesLike } from '../boxes.js';
+import type { FrameSource } from '../frame.js';
+import { FrameTicker } from '../frame_ticker.js';
+import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
+import { mergeSamples } from '../merge_samples.js';
+import type { PoseModel } from '../pose_model.js';
+import { inferPicture, noTimings, pipelineOf, type PredictOptions, type Timings } from '../predict_topdown.js';
+
+export interface Pose2DInferencerOptions extends InitModelOptions {
+  /** A whole config, its `model` node, or a URL. @default null: it is in the checkpoint, or beside it */
+  readonly config?: ConfigSource;
+  /** URL, Blob or File, or bytes of a `.pth` or `.safetensors`. */
+  readonly checkpoint?: ByteSourceLike | null;
+  /** Replaces the config's `test_cfg.flip_test`. */
+  readonly flipTest?: boolean;
+  /** Runs one empty picture first, so that the first real one does not wait for shaders. @default true on GPUs */
+  readonly warmup?: boolean;
+}
+
+const OPTION_KEYS = {
+  config: undefined,
+  checkpoint: undefined,
+  flipTest: undefined,
+  warmup: undefined,
+  backend: undefined,
+  wasmPaths: undefined,
+  onProgress: undefined,
+  signal: undefined,
+  metainfo: undefined,
+  fetch: undefined,
+  sidecar: undefined,
+};
+
+const INFER_KEYS = {
+  bboxes: undefined,
+  bboxFormat: undefined,
+  flipTest: undefined,
+  outputHeatmaps: undefined,
+  timestamp: undefined,
+  signal: undefined,
+};
+
+export interface InferOptions extends PredictOptions {
+  /** Person boxes, px, image space. Left out: the whole picture is one person; an empty list: nobody. */
+  readonly bboxes?: BoxesLike | null;
+}
+
+export interface StreamOptions extends Omit<InferOptions, 'timestamp' | 'bboxes'> {
+  /** Boxes for all frames, or a function that gives the next frame's from the last result. */
+  readonly bboxes?: BoxesLike | null | ((last: PoseDataSample | null) => BoxesLike | null | undefined);
+}
+
+/**
+ * ```js
+ * const inferencer = await Pose2DInferencer.create({ checkpoint: 'hrnet.safetensors' });
+ * const sample = await inferencer.infer(image, { bboxes: [[12, 30, 200, 410]] });
+ * sample.predInstances.keypoints; // { data: Float32Array, shape: [1, 17, 2] }
+ * for await (const s of inferencer.stream(video)) draw(s);
+ * await inferencer.dispose();
+ * ```
+ */
+export class Pose2DInferencer {
+  readonly model: PoseModel;
+  #timings: Timings = noTimings();
+
+  private constructor(model: PoseModel) {
+    this.model = model;
+  }
+
+  /** Loads a model; see `initModel` for the errors. */
+  static async create(options: Pose2DInferencerOptions): Promise<Pose2DInferencer> {
+    readConfig(options as Record<string, unknown>, 'Pose2DInferencer options', OPTION_KEYS);
+    const { config = null, checkpoint = null, flipTest, warmup, ...rest } = options;
+    const model = await initModel(config, checkpoint, rest);
+    const inferencer = new Pose2DInferencer(model);
+    if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };
+    const isGpu = model.backend.name === 'webgpu' || model.backend.name === 'webgl';
+    try {
+      if (warmup ?? isGpu) await inferencer.#warmUp(options.signal);
+      return inferencer;
+    } catch (error) {
+      await model.dispose();
+      throw error;
+    }
+  }
+
+  /** The backend in use and, in one readable line, why. */
+  get backend(): { readonly name: BackendName; readonly reason: string } {
+    const { name, reason } = this.model.backend;
+    return { name, reason };
+  }
+
+  get metainfo(): PoseMetaInfo {
+    return this.model.metainfo;
+  }
+
+  /** What had to be assumed while loading, in sentences for people; mostly empty. */
+  get notices(): readonly string[] {
+    return this.model.notices;
+  }
+
+  /** Where the time of the last finished call went, ms. */
+  get timings(): Readonly<Timings> {
+    return this.#timings;
+  }
+
+  /**
+   * Poses of all persons in one picture, as one sample. Calls queue in order; the picture is read when this is called.
+   *
+   * @throws InputError for an unusable picture or box; BackendError when the GPU fails or `dispose` is called meanwhile
+   */
+  async infer(image: FrameSource, options: InferOptions = {}): Promise<PoseDataSample> {
+    readConfig(options as Record<string, unknown>, 'infer options', INFER_KEYS);
+    const { bboxes, ...rest } = options;
+    const { samples, width, height, timings } = await inferPicture(this.model, image, bboxes, rest);
+    this.#timings = timings;
+    const { inputSize } = pipelineOf(this.model).affine;
+    return mergeSamples(samples, this.model.metainfo, { width, height, inputSize, timestamp: options.timestamp ?? 0 });
+  }
+
+  /**
+   * Poses for a playing video, until it ends or the signal is aborted. A frame that arrives while the last one is being computed
+   * replaces the one that waits: results are always of the newest picture. `timestamp` is the frame's presentation time.
+   */
+  async *stream(video: HTMLVideoElement, options: StreamOptions = {}): AsyncGenerator<PoseDataSample, void, undefined> {
+    const { bboxes, signal, ...rest } = options;
+    const ticker = new FrameTicker(video);
+    const stop = () => ticker.stop();
+    signal?.addEventListener('abort', stop);
+    let last: PoseDataSample | null = null;
+    try {
+      for (;;) {
+        const timestamp = signal?.aborted ? null : await ticker.next();
+        if (timestamp === null) return;
+        const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
+        last = await this.infer(video, { ...rest, bboxes: boxes, timestamp, signal });
+        yield last;
+      }
+    } catch (error) {
+      // The loop that aborted it has what it wanted.
+      if (!signal?.aborted) throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      ticker.stop();
+    }
+  }
+
+  /** Frees the model and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
+  dispose(): Promise<void> {
+    return this.model.dispose();
+  }
+
+  async #warmUp(signal?: AbortSignal): Promise<void> {
+    const [width, height] = pipelineOf(this.model).affine.inputSize;
+    const empty = { data: new Uint8Array(width * height * 3), width, height, channels: 3 as const };
+    await inferPicture(this.model, empty, null, { signal });
+  }
+}

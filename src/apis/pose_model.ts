@@ -1,0 +1,76 @@
+/** A loaded model: MMPose's `nn.Module` with `cfg` and `dataset_meta` attached, plus the backend that it lives on. */
+import type { Backend } from '../backend/init.js';
+import { BackendError } from '../errors.js';
+import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
+import type { BasePoseEstimator } from '../models/pose_estimators/index.js';
+import type { TestCfg } from '../models/test_cfg.js';
+import { FrameReader } from './frame.js';
+import type { PoseConfig } from './model_config.js';
+import { TaskQueue } from './task_queue.js';
+
+export interface PoseModelParts {
+  readonly estimator: BasePoseEstimator;
+  readonly config: PoseConfig;
+  readonly metainfo: PoseMetaInfo;
+  readonly backend: Backend;
+  /** Whether the model takes the backend down with it. */
+  readonly ownsBackend: boolean;
+  readonly notices: readonly string[];
+}
+
+/** Made by `initModel`. Keep one per network; calls on it queue. */
+export class PoseModel {
+  /** The whole config that the model was built from, MMPose's keys. */
+  readonly config: PoseConfig;
+  /** Names, flip pairs, skeleton, colours and sigmas of the keypoints. */
+  readonly metainfo: PoseMetaInfo;
+  readonly backend: Backend;
+  readonly estimator: BasePoseEstimator;
+  /** Sentences for people about what had to be assumed while loading; mostly empty. */
+  readonly notices: readonly string[];
+  readonly frames = new FrameReader();
+  readonly queue = new TaskQueue();
+  readonly #ownsBackend: boolean;
+  #disposal: Promise<void> | null = null;
+
+  constructor(parts: PoseModelParts) {
+    this.estimator = parts.estimator;
+    this.config = parts.config;
+    this.metainfo = parts.metainfo;
+    this.backend = parts.backend;
+    this.notices = parts.notices;
+    this.#ownsBackend = parts.ownsBackend;
+  }
+
+  /** Flip test, heatmap output and the like; may be replaced between calls. */
+  get testCfg(): TestCfg {
+    return this.estimator.testCfg;
+  }
+
+  set testCfg(testCfg: TestCfg) {
+    this.estimator.testCfg = testCfg;
+  }
+
+  get disposed(): boolean {
+    return this.#disposal !== null;
+  }
+
+  /**
+   * Frees everything; running and waiting calls are rejected with a BackendError at once. Safe to call twice. Resolves when the
+   * GPU has let go of the last call's tensors.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    const ended = this.queue.close(
+      new BackendError('PoseModel: used after dispose(), or disposed while a call was running; create a new one.'),
+    );
+    this.estimator.dispose();
+    this.frames.dispose();
+    await ended;
+    if (this.#ownsBackend) await this.backend.dispose();
+  }
+}

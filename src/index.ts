@@ -1,0 +1,50 @@
+/**
+ * inpose: MMPose's inference side in the browser. Importing this has no effect, and networks, codecs, meta-info and backends
+ * load only when they are used.
+ */
+export { BackendError, CheckpointError, ConfigError, InposeError, InputError, type InposeErrorCode } from './errors.js';
+export { Registry, type Loader } from './registry.js';
+export { ndarray, type NdArray, type TypedArray } from './ndarray.js';
+export type { ConfigDict } from './config.js';
+
+// Loading models and running them
+export { inferenceTopdown, initModel } from './apis/inference.js';
+export type { ConfigSource, InferenceTopdownOptions, InitModelOptions, LoadProgress } from './apis/inference.js';
+export { Pose2DInferencer } from './apis/inferencers/pose2d_inferencer.js';
+export type { InferOptions, Pose2DInferencerOptions, StreamOptions } from './apis/inferencers/pose2d_inferencer.js';
+export type { PoseModel } from './apis/pose_model.js';
+export type { Timings } from './apis/predict_topdown.js';
+export type { BoxesLike, BoxFormat } from './apis/boxes.js';
+export { FrameReader, type Frame, type FrameSource } from './apis/frame.js';
+export type { MetainfoSource, PoseConfig } from './apis/model_config.js';
+
+// Backends
+export { BACKEND_NAMES, createBackend } from './backend/init.js';
+export type { Backend, BackendChoice, BackendName, BackendOptions } from './backend/init.js';
+export type { WasmPaths } from './backend/wasm_paths.js';
+
+// Results
+export type { InstanceData, PoseDataSample, PredFields, SampleMetainfo } from './structures/pose_data_sample.js';
+
+// Weights files
+export * from './checkpoint/index.js';
+export { compareStateDict, loadStateDict, type LoadReport } from './nn/load_state_dict.js';
+
+// Building blocks, and the registries that an application adds its own to
+export { buildCodec, KEYPOINT_CODECS } from './codecs/index.js';
+export type { CodecClass, DecodedKeypoints, EncodedLabels, KeypointCodec } from './codecs/base.js';
+export { BACKBONES } from './models/backbones/index.js';
+export { NECKS } from './models/necks/index.js';
+export { HEADS } from './models/heads/index.js';
+export { DATA_PREPROCESSORS } from './models/data_preprocessors/index.js';
+export { POSE_ESTIMATORS } from './models/pose_estimators/index.js';
+export { buildBackbone, buildHead, buildNeck, buildPoseEstimator } from './models/builder.js';
+export type { FlipMode, TestCfg } from './models/test_cfg.js';
+
+// Datasets
+export { DATASET_METAINFO, datasetTypeToMetainfo, loadPoseMetainfo } from './datasets/metainfo/index.js';
+export type { DatasetInfo, KeypointInfo, PoseMetaInfo, RgbColor, SkeletonInfo } from './datasets/metainfo/types.js';
+export { parsePoseMetainfo } from './datasets/utils.js';
+
+// Drawing
+export * from './visualization/index.js';
