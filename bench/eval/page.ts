@@ -1,0 +1,221 @@
+/**
+ * The page half of the accuracy harness: the library as an application uses it, with MMPose's own choice of people and its COCO
+ * evaluation, one picture at a time.
+ */
+import { inferenceTopdown, initModel } from '../../src/apis/inference.js';
+import type { PoseModel } from '../../src/apis/pose_model.js';
+import type { BackendChoice } from '../../src/backend/init.js';
+import type { CocoJson } from '../../src/datasets/coco.js';
+import {
+  BaseCocoStyleDataset,
+  type CocoDataInfo,
+  type CocoDetectionResult,
+} from '../../src/datasets/datasets/base_coco_style_dataset.js';
+import { CocoMetric } from '../../src/evaluation/metrics/coco_metric.js';
+import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+export interface StartRequest {
+  readonly checkpoint: string;
+  /** Config of `--config`; null: the one inside the checkpoint. */
+  readonly config: Json | null;
+  /** Config found beside the checkpoint, used when there is none inside. */
+  readonly sidecar: Json | null;
+  readonly backend: BackendChoice;
+  readonly flip: boolean;
+  readonly annotations: string;
+  /** COCO detection results; null: the annotated boxes. */
+  readonly detections: string | null;
+  /** Stems of the picture files at hand. */
+  readonly stems: readonly string[];
+  /** Stop after the picture that reaches this many people. */
+  readonly limit: number | null;
+}
+
+export interface StartReply {
+  readonly backend: string;
+  readonly reason: string;
+  readonly notices: readonly string[];
+  /** Stem and number of people of every picture to evaluate, in the dataset's order. */
+  readonly pictures: readonly { readonly stem: string; readonly people: number }[];
+  /** Annotated pictures without a file. */
+  readonly absent: readonly string[];
+}
+
+/** One person as `--out` writes it. */
+export interface PersonRecord {
+  readonly image_id: number;
+  /** null for detected boxes. */
+  readonly annotation_id: number | null;
+  /** xyxy, px */
+  readonly bbox: readonly number[];
+  readonly bbox_score: number;
+  /** K x [x, y, score], px of the picture */
+  readonly keypoints: readonly (readonly number[])[];
+}
+
+export interface FinishReply {
+  readonly people: readonly PersonRecord[];
+  /** COCO's table under MMPose's names; null when the dataset has no OKS sigmas. */
+  readonly metrics: Readonly<Record<string, number>> | null;
+  /** From picture file to keypoints, over all pictures but the first (which warms up), ms. */
+  readonly ms: number;
+  readonly timedPeople: number;
+}
+
+declare global {
+  interface Window {
+    startEval(request: StartRequest): Promise<StartReply>;
+    evalPicture(stem: string): Promise<void>;
+    finishEval(): Promise<FinishReply>;
+  }
+}
+
+interface Session {
+  readonly model: PoseModel;
+  readonly annotations: CocoJson;
+  readonly byPicture: ReadonlyMap<string, readonly CocoDataInfo[]>;
+  readonly withDetections: boolean;
+  readonly done: { info: CocoDataInfo; sample: PoseDataSample }[];
+  ms: number;
+  timedPeople: number;
+  pictures: number;
+}
+
+let session: Session;
+
+window.startEval = async (request) => {
+  const options = { backend: request.backend, ...(request.sidecar && { sidecar: request.sidecar }) };
+  const model = await initModel(request.config, request.checkpoint, options);
+  model.testCfg = { ...model.testCfg, flipTest: request.flip };
+  const all: CocoJson = await getJson(request.annotations);
+  const annotations = { ...all, images: all.images.filter((image) => request.stems.includes(stemOf(image))) };
+  const known = new Set(annotations.images.map(({ id }) => id));
+  const detections: readonly CocoDetectionResult[] | null = request.detections
+    ? await getJson(request.detections)
+    : null;
+  const dataset = new BaseCocoStyleDataset(
+    { data_mode: 'topdown', test_mode: true },
+    {
+      metainfo: model.metainfo,
+      annotations: { ...annotations, annotations: all.annotations.filter((ann) => known.has(ann.image_id)) },
+      ...(detections && { detections: detections.filter((d) => known.has(d.image_id)) }),
+    },
+  );
+  const byPicture = limitPeople(groupByPicture(dataset), request.limit);
+  session = {
+    ...{ model, annotations: { ...all, images: annotations.images }, byPicture, withDetections: detections !== null },
+    ...{ done: [], ms: 0, timedPeople: 0, pictures: 0 },
+  };
+  return {
+    backend: model.backend.name,
+    reason: model.backend.reason,
+    notices: model.notices,
+    pictures: [...byPicture].map(([stem, people]) => ({ stem, people: people.length })),
+    absent: all.images.filter(({ id }) => !known.has(id)).map(stemOf),
+  };
+};
+
+window.evalPicture = async (stem) => {
+  const people = session.byPicture.get(stem)!;
+  const blob = await (await fetch(`/@files/image/${encodeURIComponent(stem)}`)).blob();
+  const start = performance.now();
+  const samples = await inferenceTopdown(
+    session.model,
+    blob,
+    people.map(({ bbox }) => Array.from(bbox!.data)),
+  );
+  const ms = performance.now() - start;
+  for (const [i, sample] of samples.entries()) session.done.push({ info: people[i], sample });
+  // The first picture compiles shaders.
+  if (session.pictures++ === 0) return;
+  session.ms += ms;
+  session.timedPeople += people.length;
+};
+
+window.finishEval = async () => {
+  const { model, done, ms, timedPeople, withDetections } = session;
+  const people = done.map(({ info, sample }) => recordOf(info, sample, withDetections));
+  const metrics = model.metainfo.sigmas.length > 0 ? evaluate() : null;
+  await model.dispose();
+  return { people, metrics, ms, timedPeople };
+};
+
+/** COCO's evaluation over the pictures that were run. */
+function evaluate(): Record<string, number> {
+  const { model, annotations, byPicture, done } = session;
+  const images = annotations.images.filter((image) => byPicture.has(stemOf(image)) || byPicture.size === 0);
+  const known = new Set(images.map(({ id }) => id));
+  const truth = {
+    ...annotations,
+    images,
+    annotations: annotations.annotations.filter((ann) => known.has(ann.image_id)),
+  };
+  const metric = new CocoMetric(metricConfig(model.config), { annotations: truth, datasetMeta: model.metainfo });
+  metric.process(
+    done.map(({ info, sample }) => ({
+      id: info.id as number,
+      imgId: info.imgId,
+      predInstances: { ...sample.predInstances!, bboxScores: info.bboxScore as never },
+      // The padded, aspect-corrected box, whose area MMPose's NMS uses.
+      gtInstances: { bboxes: info.bbox, bboxScores: info.bboxScore, bboxScales: sample.metainfo.inputScale },
+    })),
+  );
+  return metric.evaluate();
+}
+
+/** Options of the config's own CocoMetric (CrowdPose and AIC differ from COCO in them). */
+function metricConfig(config: Json): Json {
+  const listed = [config.test_evaluator ?? config.val_evaluator ?? []].flat() as Json[];
+  const own = listed.find(({ type }) => String(type).endsWith('CocoMetric')) ?? {};
+  const { type: _type, ann_file: _file, outfile_prefix: _prefix, ...options } = own;
+  return options;
+}
+
+function recordOf(info: CocoDataInfo, { predInstances }: PoseDataSample, withDetections: boolean): PersonRecord {
+  const { keypoints, keypointScores } = predInstances!;
+  const dims = keypoints.shape[2];
+  return {
+    image_id: info.imgId,
+    annotation_id: withDetections ? null : (info.id as number),
+    bbox: Array.from(info.bbox!.data),
+    bbox_score: info.bboxScore!.data[0],
+    keypoints: Array.from(keypointScores.data, (score, k) => [
+      keypoints.data[k * dims],
+      keypoints.data[k * dims + 1],
+      score,
+    ]),
+  };
+}
+
+function groupByPicture(dataset: BaseCocoStyleDataset): Map<string, CocoDataInfo[]> {
+  const groups = new Map<string, CocoDataInfo[]>();
+  for (const info of dataset) {
+    const stem = stemOf({ id: info.imgId, file_name: info.imgPath });
+    groups.set(stem, [...(groups.get(stem) ?? []), info]);
+  }
+  return groups;
+}
+
+/** Whole pictures, until `limit` people are reached. */
+function limitPeople(groups: ReadonlyMap<string, CocoDataInfo[]>, limit: number | null): Map<string, CocoDataInfo[]> {
+  const kept = new Map<string, CocoDataInfo[]>();
+  let people = 0;
+  for (const [stem, list] of groups) {
+    if (limit !== null && people >= limit) break;
+    kept.set(stem, list);
+    people += list.length;
+  }
+  return kept;
+}
+
+/** `000000000785` of `val2017/000000000785.jpg`. */
+function stemOf({ id, file_name }: { readonly id: number; readonly file_name?: string }): string {
+  const name = (file_name ?? String(id)).split('/').at(-1)!;
+  return name.replace(/\.[^.]*$/, '');
+}
+
+async function getJson<T>(url: string): Promise<T> {
+  return (await fetch(url)).json() as Promise<T>;
+}
