@@ -2,6 +2,7 @@
  * The `predict` part of a model case: head.predict (input space) and the model's predict (image space), with and without flip
  * test, and dense outputs. Uses the network that the case's other outputs were compared with.
  */
+import type { KeypointCodec } from '../../../src/codecs/base.js';
 import type { NdArray, TypedArray } from '../../../src/ndarray.js';
 import type { HeadPrediction } from '../../../src/models/heads/base_head.js';
 import type { TopdownPoseEstimator } from '../../../src/models/pose_estimators/topdown.js';
@@ -9,6 +10,8 @@ import { parseTestCfg } from '../../../src/models/test_cfg.js';
 import type { InstanceData, PoseDataSample } from '../../../src/structures/pose_data_sample.js';
 import * as tf from '../../../src/tf.js';
 import type { GoldenSummary } from '../format.js';
+import { uniform } from '../formula.js';
+import { hessianDet } from '../hessian_det.js';
 import { goldenBackend } from '../page_backend.js';
 import { close, exact, type CaseContext, type Comparison } from '../runner.js';
 import { KEYPOINT_PX, MIN_HESSIAN_DET, networkTolerance, type Tolerance } from '../tolerances.js';
@@ -32,8 +35,6 @@ export interface GoldenPredict {
   readonly image_space: readonly GoldenInstances[];
   /** Per sample and decoded map: [K]. */
   readonly argmax_gap?: readonly (readonly Column[])[];
-  /** Per sample: [K]. */
-  readonly hessian_det?: readonly Column[];
 }
 
 interface PredictMeta {
@@ -58,7 +59,8 @@ export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimat
     const { predictions, results } = await predictWith(ctx, model, golden.test_cfg, samples);
     for (let i = 0; i < samples.length; i++) {
       const at = `${mode}[${i}]`;
-      const keep = comparableKeypoints(golden, i, error);
+      const scores = golden.input_space[i].keypoint_scores;
+      const keep = comparableKeypoints(scores, golden.argmax_gap?.[i], unstable(ctx, model, predictions[i]), error);
       comparisons.push(...compareInput(`${at} input_space`, golden.input_space[i], predictions[i], keep, error));
       const selected = model.testCfg.outputKeypointIndices?.map((k) => keep[k]) ?? keep;
       const found = results[i].predInstances!;
@@ -71,9 +73,12 @@ export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimat
 
 /** Tolerance of a network's outputs from the case's `float64_noise` and the size of its head's outputs. */
 function outputError(ctx: CaseContext): OutputError {
-  const noise = Math.max(0, ...Object.values((ctx.float64_noise ?? {}) as Record<string, number>));
-  const share = networkTolerance(ctx.backend, noise);
+  const share = networkTolerance(ctx.backend, noiseOf(ctx));
   return { share, abs: share * largest(ctx.outputs.head) };
+}
+
+function noiseOf(ctx: CaseContext): number {
+  return Math.max(0, ...Object.values((ctx.float64_noise ?? {}) as Record<string, number>));
 }
 
 /** max |value| of a nested output; of a summary, what it says. */
@@ -120,26 +125,56 @@ async function predictWith(
     x.dispose();
     return predicted;
   });
-  const predictions = await model.head!.readPredictions(outputs, model.testCfg);
+  // With dense outputs in any case: the mask of comparable keypoints needs the heatmaps.
+  const predictions = await model.head!.readPredictions(outputs, { ...model.testCfg, outputHeatmaps: true });
   const leaked = tf.memory().numTensors - before;
   if (leaked !== 0) throw new Error(`predict left ${leaked} tensors behind`);
   return { predictions, results: model.addPredToDataSample(predictions, samples) };
 }
 
 /**
+ * For codecs with DARK or UDP refinement, 1 per keypoint whose coordinates are noise: the determinant that is inverted is small, or
+ * the point moves visibly when the decoded heatmaps change by what a float32 network may be off. Null for other codecs.
+ */
+export function unstable(ctx: CaseContext, model: TopdownPoseEstimator, prediction: HeadPrediction): number[] | null {
+  const { decoder: config } = (ctx.params.config ?? ctx.params.model).head;
+  const heatmaps = prediction.fields?.heatmaps;
+  const det = heatmaps && hessianDet(config, heatmaps);
+  if (!det) return null;
+  const amplitude = networkTolerance('cpu', noiseOf(ctx)) * largest(heatmaps);
+  const moved = movement(model.head!.decoder!, heatmaps, amplitude);
+  return Array.from(det, (d, k) => (Math.abs(d) <= MIN_HESSIAN_DET || moved[k] > KEYPOINT_PX.abs / 2 ? 1 : 0));
+}
+
+/** Largest change of a coordinate over a few deterministic perturbations of the heatmaps, px, per keypoint. */
+function movement(decoder: KeypointCodec, heatmaps: NdArray, amplitude: number): number[] {
+  const decode = (data: Float32Array) => decoder.decode({ data, shape: heatmaps.shape }).keypoints;
+  const { data: still, shape } = decode(heatmaps.data.slice());
+  const moved = new Array<number>(shape[1]).fill(0);
+  for (const name of ['a', 'b', 'c']) {
+    const noise = uniform(`perturbation:${name}`, heatmaps.shape, -amplitude, amplitude).data;
+    const { data } = decode(heatmaps.data.map((v, i) => v + noise[i]));
+    for (let i = 0; i < data.length; i++) moved[i >> 1] = Math.max(moved[i >> 1], Math.abs(data[i] - still[i]));
+  }
+  return moved;
+}
+
+/**
  * Keypoints whose coordinates can be compared: 1 where the maximum beats the second best by more than what both may be off, where
  * its sign (a score of 0 or less means "not found") is certain, and where refinement does not amplify noise.
+ *
+ * @param scores - recorded, [K]
+ * @param gaps - recorded, [K] per decoded map
+ * @param skip - [K], 1 for points that `unstable` names
  */
 export function comparableKeypoints(
-  golden: Pick<GoldenPredict, 'argmax_gap' | 'hessian_det' | 'input_space'>,
-  i: number,
+  scores: Column,
+  gaps: readonly Column[] | undefined,
+  skip: readonly number[] | null,
   error: OutputError,
 ): number[] {
-  const scores = golden.input_space[i].keypoint_scores.data as Float32Array;
-  const gaps = golden.argmax_gap?.[i];
-  const det = golden.hessian_det?.[i].data as Float32Array | undefined;
-  return Array.from(scores, (score, k) => {
-    if (det && !Number.isNaN(det[k]) && Math.abs(det[k]) <= MIN_HESSIAN_DET) return 0;
+  return Array.from(scores.data as Float32Array, (score, k) => {
+    if (skip?.[k]) return 0;
     if (!gaps) return 1;
     // Gaps are shares of the map's own maximum, at least |score|; the error is a share of the largest of all maps.
     const needed = 2 * Math.max(error.share, error.abs / Math.abs(score));
