@@ -11,6 +11,8 @@ export const KEYPOINT_CODECS: Registry<CodecClass> = /* @__PURE__ */ new Registr
   UDPHeatmap: () => import('./udp_heatmap.js').then((m) => m.UDPHeatmap as unknown as CodecClass),
   MegviiHeatmap: () => import('./megvii_heatmap.js').then((m) => m.MegviiHeatmap as unknown as CodecClass),
   SimCCLabel: () => import('./simcc_label.js').then((m) => m.SimCCLabel as unknown as CodecClass),
+  AssociativeEmbedding: () =>
+    import('./associative_embedding.js').then((m) => m.AssociativeEmbedding as unknown as CodecClass),
   RegressionLabel: () => import('./regression_label.js').then((m) => m.RegressionLabel as unknown as CodecClass),
 });
 

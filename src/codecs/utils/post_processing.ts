@@ -3,8 +3,9 @@
  * wherever NumPy stays in float32. Functions that MMPose runs in place do so here too, and say so.
  */
 import { InputError } from '../../errors.js';
-import { type NdArray, ndarray, zeros } from '../../ndarray.js';
+import { type NdArray, ndarray, row, zeros } from '../../ndarray.js';
 import { blurLine, blurPlane, halfGaussianKernel } from './cv2_gaussian_blur.js';
+import { topk } from './topk.js';
 
 /** Locations and values of maxima. */
 export interface Maxima {
@@ -28,11 +29,11 @@ export function argmax(data: Float32Array, start: number, end: number): number {
   return at - start;
 }
 
-/** First index of the maximum of a run, as `[index, value]` would be, without the allocation: the caller reads the value itself. */
-function writeMaximum(locs: Float32Array, row: number, x: number, y: number, value: number): void {
+/** Writes one location, or -1 for a maximum that is not positive (NaN is kept). */
+function writeMaximum(locs: Float32Array, index: number, x: number, y: number, value: number): void {
   const found = !(value <= 0);
-  locs[row * 2] = found ? x : -1;
-  locs[row * 2 + 1] = found ? y : -1;
+  locs[index * 2] = found ? x : -1;
+  locs[index * 2 + 1] = found ? y : -1;
 }
 
 /**
@@ -202,11 +203,11 @@ function maxAlongRows(
   rows: Float32Array,
 ): void {
   for (let y = 0; y < height; y++) {
-    const row = start + y * width;
+    const from = start + y * width;
     for (let x = 0; x < width; x++) {
       const to = Math.min(width - 1, x + radius);
-      let max = data[row + x];
-      for (let i = Math.max(0, x - radius); i <= to; i++) if (data[row + i] > max) max = data[row + i];
+      let max = data[from + x];
+      for (let i = Math.max(0, x - radius); i <= to; i++) if (data[from + i] > max) max = data[from + i];
       rows[y * width + x] = max;
     }
   }
@@ -233,4 +234,53 @@ function keepPeaks(
       if (peak) out[start + y * width + x] = value;
     }
   }
+}
+
+/**
+ * Indices of the (at most `count`) largest peaks of map `k` that exceed `threshold`, largest first: what `batchHeatmapNms` and
+ * `topk` give, without writing the suppressed map.
+ *
+ * @param heatmaps - [K, H, W]
+ * @param threshold - not negative
+ */
+export function peaksAbove(
+  heatmaps: NdArray,
+  k: number,
+  kernelSize: number,
+  threshold: number,
+  count: number,
+): ArrayLike<number> {
+  const [height, width] = heatmaps.shape.slice(1);
+  const start = k * height * width;
+  const { data } = heatmaps;
+  const radius = (kernelSize - 1) / 2;
+  const peaks: number[] = [];
+  for (let i = 0; i < height * width; i++) {
+    if (data[start + i] > threshold && isPeak(data, start, width, height, radius, i)) peaks.push(i);
+  }
+  peaks.sort((a, b) => data[start + b] - data[start + a]);
+  const repeats = peaks.some((index, i) => i > 0 && data[start + index] === data[start + peaks[i - 1]]);
+  if (threshold >= 0 && !repeats) return peaks.slice(0, count);
+  // Equal peaks: their order is torch's.
+  const map = batchHeatmapNms(row(heatmaps, k), kernelSize).data;
+  return topk(map, 0, map.length, count).filter((index) => map[index] > threshold);
+}
+
+/** Whether no value in the window around pixel `index` is larger. */
+function isPeak(
+  data: Float32Array,
+  start: number,
+  width: number,
+  height: number,
+  radius: number,
+  index: number,
+): boolean {
+  const value = data[start + index];
+  const [cx, cy] = [index % width, Math.floor(index / width)];
+  const toX = Math.min(width - 1, cx + radius);
+  const toY = Math.min(height - 1, cy + radius);
+  for (let y = Math.max(0, cy - radius); y <= toY; y++) {
+    for (let x = Math.max(0, cx - radius); x <= toX; x++) if (data[start + y * width + x] > value) return false;
+  }
+  return true;
 }

@@ -127,9 +127,18 @@ function darkStep(at: (stepY: number, stepX: number) => number): readonly [numbe
  * @param blurKernelSize - odd
  */
 export function refineKeypointsDarkUdp(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
-  gaussianBlur(heatmaps, blurKernelSize);
+  logForUdp(gaussianBlur(heatmaps, blurKernelSize));
+  return refineKeypointsDarkUdpOn(keypoints, heatmaps);
+}
+
+/** Second step of `refineKeypointsDarkUdp`: the logarithm of maps kept within 0.001 and 50, in place. */
+export function logForUdp(heatmaps: NdArray): void {
   logInPlace(heatmaps.data, UDP_MIN, UDP_MAX);
-  return moveByUdp(keypoints, heatmaps.shape, readerOf(heatmaps));
+}
+
+/** Last step of `refineKeypointsDarkUdp`: moves points on maps that are blurred and logarithmic already. */
+export function refineKeypointsDarkUdpOn(keypoints: NdArray, logMaps: NdArray): NdArray {
+  return moveByUdp(keypoints, logMaps.shape, readerOf(logMaps));
 }
 
 /** `refineKeypointsDarkUdp` for callers that keep their maps: only the pixels that it reads are blurred, `heatmaps` stays. */

@@ -1,5 +1,6 @@
 /** Codecs and their utils: MMPose's operations by name. */
-import type { NdArray, TypedArray } from '../../../src/ndarray.js';
+import { type NdArray, type TypedArray, row } from '../../../src/ndarray.js';
+import type { DecodedInstances } from '../../../src/codecs/associative_embedding.js';
 import type { DecodedKeypoints, KeypointCodec } from '../../../src/codecs/base.js';
 import { KEYPOINT_CODECS, buildCodec } from '../../../src/codecs/index.js';
 import * as utils from '../../../src/codecs/utils/index.js';
@@ -75,6 +76,21 @@ const decode = (ctx: CaseContext): Promise<Comparison[]> =>
 function named(found: DecodedKeypoints): Record<string, unknown> {
   return { ...found, visibility: found.visible };
 }
+
+/** MMPose decodes a batch and returns one array per image. */
+const batchDecode = async (ctx: CaseContext): Promise<Comparison[]> => {
+  const codec = await codecOf(ctx);
+  const images = (ctx.inputs.batch_heatmaps as GoldenTensor).shape[0];
+  return Array.from({ length: images }).flatMap((_, b) => {
+    const found = codec.decode(row(ctx.inputs.batch_heatmaps, b), row(ctx.inputs.batch_tags, b)) as DecodedInstances;
+    const expected = ctx.outputs as Record<'keypoints' | 'keypoint_scores' | 'instance_scores', GoldenTensor[]>;
+    return [
+      same(`keypoints[${b}]`, expected.keypoints[b], found.keypoints),
+      same(`keypoint_scores[${b}]`, expected.keypoint_scores[b], found.scores),
+      same(`instance_scores[${b}]`, expected.instance_scores[b], found.instanceScores),
+    ];
+  });
+};
 
 const init = (ctx: CaseContext): Promise<Comparison[]> =>
   orError(ctx, async () => {
@@ -166,6 +182,7 @@ const PLAIN_CODECS = [
 
 export const OPS: OpTable = {
   ...UTILS,
+  'AssociativeEmbedding.batch_decode': batchDecode,
   ...Object.fromEntries(
     PLAIN_CODECS.flatMap((name) => [
       [`${name}.__init__`, init],
