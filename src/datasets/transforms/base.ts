@@ -7,17 +7,30 @@ import type { NdArray } from '../../ndarray.js';
 import type { FlipDirection, FloatArray } from '../../structures/bbox/transforms.js';
 import type { PixelImage } from './warp_affine.js';
 
-/** One training target or a list of them, under MMPose's names. */
-export type TargetArrays = Record<string, NdArray<FloatArray | Int32Array>>;
+/** Training targets under MMPose's names; a list of arrays for several levels or encoders. */
+export type TargetArrays = Record<string, TargetArray | TargetArray[]>;
+export type TargetArray = NdArray<FloatArray | Int32Array>;
 
 /** The part of a codec that `GenerateTarget` uses; the library's codecs fit. */
 export interface TargetEncoder {
-  readonly inputSize: readonly [w: number, h: number];
-  encode(keypoints: NdArray, keypointsVisible?: NdArray): TargetArrays;
-  /** Renames what `encode` gives to fields of the packed sample; MMPose's table of the codec. */
+  encode(
+    keypoints: NdArray,
+    keypointsVisible?: NdArray,
+    auxiliary?: Readonly<Record<string, never>>,
+  ): Record<string, TargetArray>;
+}
+
+/** What a codec's class says about its targets (MMPose: class attributes of the codec). */
+export interface TargetTables {
+  readonly auxiliaryEncodeKeys?: readonly string[];
   readonly labelMappingTable?: Readonly<Record<string, string>>;
   readonly fieldMappingTable?: Readonly<Record<string, string>>;
   readonly instanceMappingTable?: Readonly<Record<string, string>>;
+}
+
+/** The tables of an encoder's class. */
+export function tablesOf(encoder: TargetEncoder): TargetTables {
+  return encoder.constructor as TargetTables;
 }
 
 /** A sample on its way through a pipeline. N persons, K keypoints; all in px of the current picture unless said otherwise. */
@@ -63,6 +76,8 @@ export interface TransformResults {
   datasetKeypointWeights?: NdArray;
   /** Targets of `GenerateTarget`. */
   targets?: TargetArrays;
+  /** [N, K] */
+  keypointsVisibleWeights?: NdArray;
   [key: string]: unknown;
 }
 
@@ -102,6 +117,11 @@ export function requireField<K extends keyof TransformResults>(
     throw new InputError(`${where}: found no ${String(field)} in the sample; put a transform that sets it before.`);
   }
   return value as NonNullable<TransformResults[K]>;
+}
+
+/** `img_shape` -> `imgShape`: MMPose's name of a field to ours. */
+export function camelCase(word: string): string {
+  return word.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Reads a config's `[w, h]`. */

@@ -1,14 +1,11 @@
 /**
- * `cv2.warpAffine` with bilinear interpolation and a constant border, in OpenCV's integer arithmetic: coordinates in 1/1024 px
- * rounded per row and per column, fractions in 1/32 px, weights in 1/1024. The rounding is part of what MMPose's networks saw,
- * so a crop by a mathematically better sampler would move their keypoints.
- *
- * The terms are float64 work of w + h steps; the pixels are int32 work that a shader can repeat. `warpAffineTerms` is therefore
- * a function of its own.
+ * `cv2.warpAffine` on 8-bit pictures with bilinear interpolation and a constant border, in OpenCV's integer arithmetic. The
+ * rounding is part of what MMPose's networks saw, so a crop by a mathematically better sampler would move their keypoints.
  */
 import { InputError } from '../../errors.js';
-import type { NdArray } from '../../ndarray.js';
-import { invertAffine } from '../../structures/bbox/transforms.js';
+import { roundToInt32, warpAffineTerms, type WarpTerms } from '../../structures/warp_maps.js';
+
+export { warpAffineMaps, warpAffineTerms, type WarpTerms } from '../../structures/warp_maps.js';
 
 /** A picture in memory, row by row. Of RGBA the alpha is ignored. */
 export interface PixelImage<T = Uint8Array | Uint8ClampedArray> {
@@ -18,55 +15,6 @@ export interface PixelImage<T = Uint8Array | Uint8ClampedArray> {
   /** px */
   readonly height: number;
   readonly channels: 1 | 3 | 4;
-}
-
-/** Source coordinates of an output pixel (x, y) in 1/32 px: `(columnX[x] + rowX[y]) >> 5` and the same for Y. */
-export interface WarpTerms {
-  /** [w] 1/1024 px, source space */
-  readonly columnX: Int32Array;
-  /** [w] */
-  readonly columnY: Int32Array;
-  /** [h], rounding offset included */
-  readonly rowX: Int32Array;
-  /** [h] */
-  readonly rowY: Int32Array;
-}
-
-const AB_SCALE = 1024;
-/** Half of 1/32 px in 1/1024 px. */
-const ROUND_DELTA = 16;
-
-/** cvRound: to the nearest integer, halves to the even one; saturated to int32, NaN as x86 gives it. */
-function roundToInt32(value: number): number {
-  const floor = Math.floor(value);
-  const diff = value - floor;
-  const rounded = diff < 0.5 || (diff === 0.5 && floor % 2 === 0) ? floor : floor + 1;
-  return rounded >= -2147483648 && rounded <= 2147483647 ? rounded : -2147483648;
-}
-
-/**
- * The fixed-point terms of a warp, for the CPU loops below and for the GPU's crop.
- *
- * @param matrix - 2x3, source to output px, as `getWarpMatrix` gives
- * @param outputSize - [w, h] px
- */
-export function warpAffineTerms(matrix: ArrayLike<number>, [w, h]: readonly [w: number, h: number]): WarpTerms {
-  const m = invertAffine(matrix);
-  const terms = {
-    columnX: new Int32Array(w),
-    columnY: new Int32Array(w),
-    rowX: new Int32Array(h),
-    rowY: new Int32Array(h),
-  };
-  for (let x = 0; x < w; x++) {
-    terms.columnX[x] = roundToInt32(m[0] * x * AB_SCALE);
-    terms.columnY[x] = roundToInt32(m[3] * x * AB_SCALE);
-  }
-  for (let y = 0; y < h; y++) {
-    terms.rowX[y] = roundToInt32((m[1] * y + m[2]) * AB_SCALE) + ROUND_DELTA;
-    terms.rowY[y] = roundToInt32((m[4] * y + m[5]) * AB_SCALE) + ROUND_DELTA;
-  }
-  return terms;
 }
 
 export interface WarpAffineOptions {
@@ -191,51 +139,49 @@ function sampleAtBorder(
 }
 
 /**
- * Warps float32 maps: the same coordinates, weights in float32, zero outside.
+ * `cv2.warpPerspective` on 8-bit pictures: positions per pixel in 1/32 px, the weights of `warpAffine`.
  *
- * @param maps - [K, h, w] or [h, w], source space
- * @param matrix - 2x3, source to output px
+ * @param matrix - 3x3, source to output px
  * @param outputSize - [w, h] px
- * @returns [K, outH, outW] or [outH, outW]
+ * @returns [h, w, 3] flat, or [h, w] for one channel
  */
-export function warpAffineMaps(
-  maps: NdArray,
+export function warpPerspective(
+  src: PixelImage,
   matrix: ArrayLike<number>,
   [w, h]: readonly [w: number, h: number],
-): NdArray {
-  const [mapH, mapW] = maps.shape.slice(-2);
-  const lead = maps.shape.slice(0, -2);
-  const count = lead.reduce((a, b) => a * b, 1);
-  const out = new Float32Array(count * w * h);
-  const terms = warpAffineTerms(matrix, [w, h]);
-  for (let k = 0; k < count; k++) {
-    const map = maps.data.subarray(k * mapH * mapW, (k + 1) * mapH * mapW);
-    warpMap(map, mapW, mapH, terms, out.subarray(k * w * h, (k + 1) * w * h));
-  }
-  return { data: out, shape: [...lead, h, w] };
-}
-
-function warpMap(map: Float32Array, mapW: number, mapH: number, terms: WarpTerms, out: Float32Array): void {
-  const { columnX, columnY, rowX, rowY } = terms;
+  { borderValue = [0, 0, 0] }: Pick<WarpAffineOptions, 'borderValue'> = {},
+): Uint8Array {
+  checkImage(src);
+  const m = invert3x3(matrix);
+  const channels = src.channels === 1 ? 1 : 3;
+  const out = new Uint8Array(w * h * channels);
   let o = 0;
-  for (let y = 0; y < rowX.length; y++) {
-    for (let x = 0; x < columnX.length; x++, o++) {
-      const fixedX = (rowX[y] + columnX[x]) >> 5;
-      const fixedY = (rowY[y] + columnY[x]) >> 5;
-      const sx = fixedX >> 5;
-      const sy = fixedY >> 5;
-      if (sx < -1 || sy < -1 || sx >= mapW || sy >= mapH) continue;
-      const fx = (fixedX & 31) / 32;
-      const fy = (fixedY & 31) / 32;
-      const inLeft = sx >= 0;
-      const inRight = sx + 1 < mapW;
-      const p = sy * mapW + sx;
-      let value = 0;
-      if (sy >= 0) value = (inLeft ? map[p] * (1 - fx) : 0) * (1 - fy) + (inRight ? map[p + 1] * fx : 0) * (1 - fy);
-      if (sy + 1 < mapH) {
-        value += (inLeft ? map[p + mapW] * (1 - fx) : 0) * fy + (inRight ? map[p + mapW + 1] * fx : 0) * fy;
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      const depth = m[6] * x + m[7] * y + m[8];
+      const scale = depth === 0 ? 0 : 32 / depth;
+      const fixedX = roundToInt32((m[0] * x + m[1] * y + m[2]) * scale);
+      const fixedY = roundToInt32((m[3] * x + m[4] * y + m[5]) * scale);
+      for (let c = 0; c < channels; c++, o++) {
+        out[o] = sampleAtBorder(src, fixedX >> 5, fixedY >> 5, fixedX & 31, fixedY & 31, c, borderValue[c]);
       }
-      out[o] = value;
     }
   }
+  return out;
+}
+
+function invert3x3(m: ArrayLike<number>): Float64Array {
+  const out = Float64Array.of(
+    m[4] * m[8] - m[5] * m[7],
+    m[2] * m[7] - m[1] * m[8],
+    m[1] * m[5] - m[2] * m[4],
+    m[5] * m[6] - m[3] * m[8],
+    m[0] * m[8] - m[2] * m[6],
+    m[2] * m[3] - m[0] * m[5],
+    m[3] * m[7] - m[4] * m[6],
+    m[1] * m[6] - m[0] * m[7],
+    m[0] * m[4] - m[1] * m[3],
+  );
+  const d = m[0] * out[0] + m[1] * out[3] + m[2] * out[6];
+  return out.map((v) => (d === 0 ? 0 : v / d));
 }
