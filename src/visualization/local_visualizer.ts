@@ -49,6 +49,8 @@ export interface PoseLocalVisualizerOptions {
   readonly showKeypointWeight?: boolean;
   /** Opacity of keypoints and boxes, 0..1. @default 1 */
   readonly alpha?: number;
+  /** Anti-aliased strokes on a canvas, instead of exactly the pixels that MMPose fills. @default false */
+  readonly smooth?: boolean;
   /** The canvas to draw on; resized to the picture. @default a canvas of its own per call */
   readonly context?: Context2D | null;
 }
@@ -92,6 +94,7 @@ const LOOKS: Looks = {
   radius: 3,
   showKeypointWeight: false,
   alpha: 1,
+  smooth: false,
   context: null,
 };
 
@@ -255,7 +258,7 @@ export class PoseLocalVisualizer {
         context.beginPath();
         context.rect(0, 0, width, height);
         context.clip();
-        const painter = canvasPainter(context, width, height);
+        const painter = canvasPainter(context, { width, height, smooth: this.#looks.smooth });
         if (black) painter.flood([0, 0, 0]);
         else drawPicture(context, image, x * width, y * height, width, height);
         panel(painter);

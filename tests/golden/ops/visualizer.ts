@@ -6,14 +6,10 @@ import { jetTable } from '../../../src/visualization/colormap.js';
 import { drawHeatmap } from '../../../src/visualization/draw.js';
 import { PoseLocalVisualizer } from '../../../src/visualization/local_visualizer.js';
 import type { SkeletonStyle } from '../../../src/visualization/local_visualizer.js';
-import {
-  copyRaster,
-  createRaster,
-  ellipse2Poly,
-  fillPolygon,
-  rasterPainter,
-} from '../../../src/visualization/raster.js';
-import type { Point, RasterImage } from '../../../src/visualization/raster.js';
+import { copyRaster, createRaster, fillPolygon, rasterPainter } from '../../../src/visualization/raster.js';
+import type { RasterImage } from '../../../src/visualization/raster.js';
+import { ellipse2Poly } from '../../../src/visualization/scan_convert.js';
+import type { Point } from '../../../src/visualization/scan_convert.js';
 import { exact } from '../runner.js';
 import type { CaseContext, Comparison, OpTable } from '../runner.js';
 
