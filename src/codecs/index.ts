@@ -5,15 +5,24 @@ import type { ConfigDict } from '../config.js';
 import { Registry } from '../registry.js';
 import type { CodecClass, KeypointCodec } from './base.js';
 
+/** The constructors take their own config type; the registry hands them whatever a file says, and `readConfig` checks it. */
+const asCodecClass = (codec: unknown): CodecClass => codec as CodecClass;
+
 /** Every codec class. Add your own with `KEYPOINT_CODECS.register('Name', loader)`. */
 export const KEYPOINT_CODECS: Registry<CodecClass> = /* @__PURE__ */ new Registry<CodecClass>('KEYPOINT_CODECS', {
-  MSRAHeatmap: () => import('./msra_heatmap.js').then((m) => m.MSRAHeatmap as unknown as CodecClass),
-  UDPHeatmap: () => import('./udp_heatmap.js').then((m) => m.UDPHeatmap as unknown as CodecClass),
-  MegviiHeatmap: () => import('./megvii_heatmap.js').then((m) => m.MegviiHeatmap as unknown as CodecClass),
-  SimCCLabel: () => import('./simcc_label.js').then((m) => m.SimCCLabel as unknown as CodecClass),
-  AssociativeEmbedding: () =>
-    import('./associative_embedding.js').then((m) => m.AssociativeEmbedding as unknown as CodecClass),
-  RegressionLabel: () => import('./regression_label.js').then((m) => m.RegressionLabel as unknown as CodecClass),
+  MSRAHeatmap: () => import('./msra_heatmap.js').then((m) => asCodecClass(m.MSRAHeatmap)),
+  UDPHeatmap: () => import('./udp_heatmap.js').then((m) => asCodecClass(m.UDPHeatmap)),
+  MegviiHeatmap: () => import('./megvii_heatmap.js').then((m) => asCodecClass(m.MegviiHeatmap)),
+  SimCCLabel: () => import('./simcc_label.js').then((m) => asCodecClass(m.SimCCLabel)),
+  RegressionLabel: () => import('./regression_label.js').then((m) => asCodecClass(m.RegressionLabel)),
+  IntegralRegressionLabel: () =>
+    import('./integral_regression_label.js').then((m) => asCodecClass(m.IntegralRegressionLabel)),
+  AssociativeEmbedding: () => import('./associative_embedding.js').then((m) => asCodecClass(m.AssociativeEmbedding)),
+  SPR: () => import('./spr.js').then((m) => asCodecClass(m.SPR)),
+  DecoupledHeatmap: () => import('./decoupled_heatmap.js').then((m) => asCodecClass(m.DecoupledHeatmap)),
+  YOLOXPoseAnnotationProcessor: () =>
+    import('./annotation_processors.js').then((m) => asCodecClass(m.YOLOXPoseAnnotationProcessor)),
+  EDPoseLabel: () => import('./edpose_label.js').then((m) => asCodecClass(m.EDPoseLabel)),
 });
 
 /**

@@ -1,5 +1,7 @@
 /** Codecs and their utils: MMPose's operations by name. */
 import { type NdArray, type TypedArray, row } from '../../../src/ndarray.js';
+import type { DecodedBoxes } from '../../../src/codecs/edpose_label.js';
+import type { DecodedRoots } from '../../../src/codecs/spr.js';
 import type { DecodedInstances } from '../../../src/codecs/associative_embedding.js';
 import type { DecodedKeypoints, KeypointCodec } from '../../../src/codecs/base.js';
 import { KEYPOINT_CODECS, buildCodec } from '../../../src/codecs/index.js';
@@ -60,11 +62,20 @@ async function orError(ctx: CaseContext, run: () => Promise<Comparison[]>): Prom
   }
 }
 
+/** Encode with whatever else the case gives; recorded draws of -1, 0 or 1 stand in for random numbers. */
 const encode = (ctx: CaseContext): Promise<Comparison[]> =>
   orError(ctx, async () => {
     const { keypoints, keypoints_visible, ...auxiliary } = ctx.inputs;
-    return sameAll(ctx.outputs, (await codecOf(ctx)).encode(keypoints, keypoints_visible, auxiliary));
+    const draws = ((ctx.random_draws ?? []) as NdArray[]).flatMap((draw) => [...draw.data]);
+    const random = (): number => (draws.shift()! + 1.5) / 3;
+    const codec = (await codecOf(ctx)) as RandomCodec;
+    return sameAll(ctx.outputs, codec.encode(keypoints, keypoints_visible, auxiliary, random));
   });
+
+/** `DecoupledHeatmap.encode` takes a source of random numbers as well. */
+interface RandomCodec {
+  encode(...args: [...Parameters<KeypointCodec['encode']>, () => number]): ReturnType<KeypointCodec['encode']>;
+}
 
 const decode = (ctx: CaseContext): Promise<Comparison[]> =>
   orError(ctx, async () => {
@@ -72,9 +83,17 @@ const decode = (ctx: CaseContext): Promise<Comparison[]> =>
     return sameAll(ctx.outputs, named(found), { keypoints: comparable(ctx) });
   });
 
-/** Our names of decoded arrays as MMPose's. */
-function named(found: DecodedKeypoints): Record<string, unknown> {
-  return { ...found, visibility: found.visible };
+/** Our names of decoded arrays as MMPose's; EDPose returns a plain tuple. */
+function named(found: DecodedKeypoints & Partial<DecodedRoots & DecodedBoxes>): Record<string, unknown> {
+  return {
+    ...found,
+    visibility: found.visible,
+    root_scores: found.rootScores,
+    keypoint_scores: found.keypointScores,
+    0: found.bboxes,
+    1: found.keypoints,
+    2: found.scores,
+  };
 }
 
 /** MMPose decodes a batch and returns one array per image. */
