@@ -24,7 +24,8 @@ export function resize(x: Tensor4D, size: readonly [h: number, w: number], optio
   const [, height, width] = x.shape;
   const [h, w] = size;
   const exact = scaleFactor === undefined || (height * scaleFactor === h && width * scaleFactor === w);
-  if (height === h && width === w && exact) return x;
+  // PyTorch copies a map whose size stays, whatever the factor.
+  if (height === h && width === w) return x;
   const step = (from: number, to: number) => (exact ? from / to : 1 / scaleFactor!);
   if (mode === 'nearest') return resizeNearest(x, [h, w], [step(height, h), step(width, w)], exact);
   if (alignCorners || exact) return tf.image.resizeBilinear(x, [h, w], alignCorners, !alignCorners);
@@ -54,8 +55,11 @@ function nearestSources(size: number, out: number, step: number): tf.Tensor1D {
 
 /** Bilinear interpolation along one axis with half-pixel centres and a step of the caller's; sources are computed on the host. */
 function lerp(x: Tensor4D, axis: 1 | 2, out: number, step: number): Tensor4D {
+  // Bilinear mode copies also a single axis whose size stays; nearest does not.
+  if (x.shape[axis] === out) return x;
   const last = x.shape[axis] - 1;
-  const position = Float32Array.from({ length: out }, (_, i) => Math.max(0, step * (i + 0.5) - 0.5));
+  const step32 = Math.fround(step);
+  const position = Float32Array.from({ length: out }, (_, i) => Math.max(0, Math.fround(step32 * (i + 0.5)) - 0.5));
   const low = Int32Array.from(position, (p) => Math.min(Math.floor(p), last));
   const high = low.map((i) => Math.min(i + 1, last));
   const fraction = position.map((p, i) => p - low[i]);
