@@ -74,7 +74,8 @@ export class TopdownAffine implements Transform {
    */
   warpMatrix(center: ArrayLike<number>, scale: ArrayLike<number>, rotation = 0): Float64Array {
     const matrix = this.useUdp ? getUdpWarpMatrix : getWarpMatrix;
-    return matrix(center, scale, rotation, this.inputSize);
+    // `bbox_rotation` is a float32 array in MMPose, and a crop shows the difference.
+    return matrix(center, scale, rotation, this.inputSize, { float32Rotation: true });
   }
 
   #warp(img: PixelImage | readonly PixelImage[], matrix: Float64Array): PixelImage | PixelImage[] {

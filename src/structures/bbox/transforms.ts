@@ -270,11 +270,13 @@ export function getUdpWarpMatrix(
   scale: ArrayLike<number>,
   rot: number,
   outputSize: readonly [w: number, h: number],
+  { float32Rotation = false }: Pick<WarpMatrixOptions, 'float32Rotation'> = {},
 ): AffineMatrix {
   checkPair('getUdpWarpMatrix', 'center', center);
   checkPair('getUdpWarpMatrix', 'scale', scale);
-  const cos = Math.cos(rot * (Math.PI / 180));
-  const sin = Math.sin(rot * (Math.PI / 180));
+  const angle = radians(rot, float32Rotation);
+  const cos = Math.cos(angle);
+  const sin = Math.sin(angle);
   const [cx, cy] = [center[0] * 2, center[1] * 2];
   const sx = (outputSize[0] - 1) / scale[0];
   const sy = (outputSize[1] - 1) / scale[1];
@@ -296,6 +298,12 @@ export interface WarpMatrixOptions {
   inv?: boolean;
   /** Scale by the width only, so that the box is not stretched. @default true */
   fixAspectRatio?: boolean;
+  /** The rotation comes out of a float32 array: NumPy then turns it to radians in float32. @default false */
+  float32Rotation?: boolean;
+}
+
+function radians(degrees: number, float32: boolean): number {
+  return float32 ? Math.fround(Math.fround(degrees) * Math.fround(Math.PI / 180)) : degrees * (Math.PI / 180);
 }
 
 /**
@@ -311,12 +319,14 @@ export function getWarpMatrix(
   scale: ArrayLike<number>,
   rot: number,
   outputSize: readonly [w: number, h: number],
-  { shift = [0, 0], inv = false, fixAspectRatio = true }: WarpMatrixOptions = {},
+  { shift = [0, 0], inv = false, fixAspectRatio = true, float32Rotation = false }: WarpMatrixOptions = {},
 ): AffineMatrix {
   checkPair('getWarpMatrix', 'center', center);
   checkPair('getWarpMatrix', 'scale', scale);
-  const cos = Math.cos(rot * (Math.PI / 180));
-  const sin = Math.sin(rot * (Math.PI / 180));
+  const angle = radians(rot, float32Rotation);
+  const round = float32Rotation ? Math.fround : (value: number) => value;
+  const cos = round(Math.cos(angle));
+  const sin = round(Math.sin(angle));
   const [dstW, dstH] = outputSize;
   const [ox, oy] = [scale[0] * shift[0], scale[1] * shift[1]];
   const halfW = scale[0] * -0.5;
