@@ -16,6 +16,13 @@ export const KEYPOINT_PX: Tolerance = { abs: 0.02, rel: 0 };
 /** DARK and UDP refinement invert this determinant; below it float noise is amplified (golden README). */
 export const MIN_HESSIAN_DET = 1e-3;
 
+/** Crops are equal to the bit, except for OpenCV's own deviations of 1 in two values of two recorded crops (golden notes). */
+export const CROP: Tolerance = { abs: 1, rel: 0 };
+export const MAX_CROP_DEVIATIONS = 2;
+
+/** JPEG decoders differ by a level or two (golden README). */
+export const JPEG: Tolerance = { abs: 2, rel: 0 };
+
 /** Share of max|out| by which a network's output may differ. */
 export function networkTolerance(backend: string, float64Noise: number): number {
   return backend === 'webgpu' || backend === 'webgl' ? 1e-3 : Math.max(20 * float64Noise, 1e-5);

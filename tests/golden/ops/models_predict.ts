@@ -3,6 +3,7 @@
  * test, and dense outputs. Uses the network that the case's other outputs were compared with.
  */
 import type { KeypointCodec } from '../../../src/codecs/base.js';
+import type { ConfigDict } from '../../../src/config.js';
 import type { NdArray, TypedArray } from '../../../src/ndarray.js';
 import type { HeadPrediction } from '../../../src/models/heads/base_head.js';
 import type { TopdownPoseEstimator } from '../../../src/models/pose_estimators/topdown.js';
@@ -60,7 +61,7 @@ export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimat
     for (let i = 0; i < samples.length; i++) {
       const at = `${mode}[${i}]`;
       const scores = golden.input_space[i].keypoint_scores;
-      const keep = comparableKeypoints(scores, golden.argmax_gap?.[i], unstable(ctx, model, predictions[i]), error);
+      const keep = comparableKeypoints(scores, golden.argmax_gap?.[i], unstableOf(ctx, model, predictions[i]), error);
       comparisons.push(...compareInput(`${at} input_space`, golden.input_space[i], predictions[i], keep, error));
       const selected = model.testCfg.outputKeypointIndices?.map((k) => keep[k]) ?? keep;
       const found = results[i].predInstances!;
@@ -136,14 +137,21 @@ async function predictWith(
  * For codecs with DARK or UDP refinement, 1 per keypoint whose coordinates are noise: the determinant that is inverted is small, or
  * the point moves visibly when the decoded heatmaps change by what a float32 network may be off. Null for other codecs.
  */
-export function unstable(ctx: CaseContext, model: TopdownPoseEstimator, prediction: HeadPrediction): number[] | null {
-  const { decoder: config } = (ctx.params.config ?? ctx.params.model).head;
-  const heatmaps = prediction.fields?.heatmaps;
-  const det = heatmaps && hessianDet(config, heatmaps);
-  if (!det) return null;
-  const amplitude = networkTolerance('cpu', noiseOf(ctx)) * largest(heatmaps);
-  const moved = movement(model.head!.decoder!, heatmaps, amplitude);
+function unstable(
+  codec: ConfigDict,
+  decoder: KeypointCodec,
+  heatmaps: NdArray | undefined,
+  noise: number,
+): number[] | null {
+  const det = heatmaps ? hessianDet(codec, heatmaps) : null;
+  if (!heatmaps || !det) return null;
+  const moved = movement(decoder, heatmaps, networkTolerance('cpu', noise) * largest(heatmaps));
   return Array.from(det, (d, k) => (Math.abs(d) <= MIN_HESSIAN_DET || moved[k] > KEYPOINT_PX.abs / 2 ? 1 : 0));
+}
+
+function unstableOf(ctx: CaseContext, model: TopdownPoseEstimator, prediction: HeadPrediction): number[] | null {
+  const { decoder } = ctx.params.config.head;
+  return unstable(decoder, model.head!.decoder!, prediction.fields?.heatmaps, noiseOf(ctx));
 }
 
 /** Largest change of a coordinate over a few deterministic perturbations of the heatmaps, px, per keypoint. */
@@ -240,6 +248,38 @@ async function compareFields(
       close(`fields[${i}] scores`, instances.keypoint_scores, predInstances!.keypointScores, tolerance),
       ...(x ? [close(`fields[${i}] x labels`, x, predInstances!.keypointXLabels!, tolerance)] : []),
       ...(y ? [close(`fields[${i}] y labels`, y, predInstances!.keypointYLabels!, tolerance)] : []),
+    ];
+  });
+}
+
+/** One person of an e2e case. */
+export interface GoldenE2eInstance extends GoldenInstances {
+  readonly input_center: NdArray;
+  readonly input_scale: NdArray;
+  readonly argmax_gap?: readonly Column[];
+}
+
+/** max|f32 - f64| / max|f64| of the networks of the e2e cases, which do not store it, as the group models has it. */
+const E2E_NOISE = 1e-6;
+
+/** Persons of `inferenceTopdown`, one sample each; predFields where the codec refines. */
+export function compareE2eInstances(
+  ctx: CaseContext,
+  model: TopdownPoseEstimator,
+  golden: readonly GoldenE2eInstance[],
+  found: readonly PoseDataSample[],
+): Comparison[] {
+  const share = networkTolerance(ctx.backend, E2E_NOISE);
+  const error = { share, abs: share * Math.max(...golden.map((person) => largest(person.keypoint_scores))) };
+  const { decoder } = ctx.params.model.head;
+  return golden.flatMap((person, i) => {
+    const { predInstances, predFields, metainfo } = found[i];
+    const skip = unstable(decoder, model.head!.decoder!, predFields?.heatmaps, E2E_NOISE);
+    const keep = comparableKeypoints(person.keypoint_scores, person.argmax_gap, skip, error);
+    return [
+      close(`person ${i} input_center`, person.input_center.data, metainfo.inputCenter.data),
+      close(`person ${i} input_scale`, person.input_scale.data, metainfo.inputScale.data),
+      ...compareInstances(`person ${i}`, person, predInstances!, keep, error),
     ];
   });
 }
