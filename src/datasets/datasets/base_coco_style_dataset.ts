@@ -9,6 +9,7 @@ import { concatRows, ndarray, zeros, type NdArray } from '../../ndarray.js';
 import { CocoIndex, type CocoAnnotation, type CocoImage, type CocoJson } from '../coco.js';
 import type { PoseMetaInfo } from '../metainfo/types.js';
 import type { TransformResults } from '../transforms/base.js';
+import type { Pipeline } from '../transforms/index.js';
 
 /** A person detector's box, as COCO's result files hold them. */
 export interface CocoDetectionResult {
@@ -43,7 +44,7 @@ export interface DatasetContext {
   readonly detections?: readonly CocoDetectionResult[];
   readonly metainfo: PoseMetaInfo;
   /** Steps to take in `get`; see `buildPipeline`. */
-  readonly pipeline?: (info: TransformResults) => Promise<TransformResults | null>;
+  readonly pipeline?: Pipeline;
 }
 
 export type DataMode = 'topdown' | 'bottomup';
@@ -178,7 +179,7 @@ export class BaseCocoStyleDataset {
     const values = this.keypointsOf(ann);
     if (!ann.bbox || !values) return null;
     const bbox = clipBox(ann.bbox, image);
-    const { keypoints, keypointsVisible } = splitKeypoints(values);
+    const { keypoints, keypointsVisible } = splitKeypoints(values, (v) => this.visibilityOf(v));
     return {
       imgId: ann.image_id,
       imgPath: this.imgPath(image),
@@ -200,6 +201,11 @@ export class BaseCocoStyleDataset {
   /** [K * 3] x, y, visibility of an annotation. */
   protected keypointsOf(ann: CocoAnnotation): readonly number[] | undefined {
     return ann.keypoints;
+  }
+
+  /** 0 or 1 (or a weight between) from the third number of an annotated keypoint. */
+  protected visibilityOf(value: number): number {
+    return Math.min(1, value);
   }
 
   /** Path of a picture: data_root, data_prefix.img and its file name. */
@@ -271,14 +277,17 @@ function areaOfBox({ data: [x1, y1, x2, y2] }: NdArray): number {
   return Math.max(1, (x2 - x1) * (y2 - y1) * BOX_TO_AREA);
 }
 
-function splitKeypoints(values: readonly number[]): { keypoints: NdArray; keypointsVisible: NdArray } {
+function splitKeypoints(
+  values: readonly number[],
+  visibilityOf: (value: number) => number,
+): { keypoints: NdArray; keypointsVisible: NdArray } {
   const k = Math.floor(values.length / 3);
   const keypoints = zeros([1, k, 2]);
   const keypointsVisible = zeros([1, k]);
   for (let i = 0; i < k; i++) {
     keypoints.data[i * 2] = values[i * 3];
     keypoints.data[i * 2 + 1] = values[i * 3 + 1];
-    keypointsVisible.data[i] = Math.min(1, values[i * 3 + 2]);
+    keypointsVisible.data[i] = visibilityOf(values[i * 3 + 2]);
   }
   return { keypoints, keypointsVisible };
 }

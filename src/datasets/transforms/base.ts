@@ -2,6 +2,7 @@
  * What travels through a data pipeline (MMPose's `results` dict, with our camelCase names) and what a transform is. Random
  * transforms draw from an injected source, so that a test or a training page can repeat them.
  */
+import type { ConfigDict } from '../../config.js';
 import { ConfigError, InputError } from '../../errors.js';
 import type { NdArray } from '../../ndarray.js';
 import type { FlipDirection, FloatArray } from '../../structures/bbox/transforms.js';
@@ -94,7 +95,7 @@ export interface TransformContext {
   /** @default Math.random */
   readonly random?: RandomSource;
   /** Builds a codec for `GenerateTarget`: hand over `buildCodec` of the codecs. */
-  readonly buildEncoder?: (config: unknown, where: string) => Promise<TargetEncoder> | TargetEncoder;
+  readonly buildEncoder?: (config: ConfigDict, where: string) => Promise<TargetEncoder> | TargetEncoder;
   /** Decodes a picture for `LoadImage`. */
   readonly loadImage?: (path: string) => Promise<PixelImage> | PixelImage;
 }
