@@ -22,6 +22,7 @@ export default defineConfig(async () => ({
           environment: 'node' as const,
           // Built, packed and installed: applications, and the demo, in a Chromium that playwright drives.
           include: ['tests/bundle/**/*.test.ts', 'tests/demo/**/*.test.ts'],
+          globalSetup: ['tests/bundle/setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -8,7 +8,10 @@
  */
 
 /** Same shape as tfjs's: assigned twice, so that no minifier takes it for a constant. */
-const sample = ((global: { document?: { currentScript?: { src?: string } | null }; scriptName?: string }) => {
+const sample = /* @__PURE__ */ ((global: {
+  document?: { currentScript?: { src?: string } | null };
+  scriptName?: string;
+}) => {
   let scriptDir = global.document?.currentScript ? global.document.currentScript.src : undefined;
   if (typeof global.scriptName !== 'undefined') scriptDir = scriptDir || global.scriptName;
   return () => {

@@ -1,4 +1,4 @@
-/** A file server for test pages: one folder, right content types, Range requests, optional cross-origin isolation. */
+/** A file server for test pages: folders laid over each other, right content types, Range requests, cross-origin isolation. */
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -30,14 +30,18 @@ export interface StaticServerOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export async function serveFolder(folder: string, options: StaticServerOptions = {}): Promise<StaticServer> {
+/** @param folders - the first that has a file gives it */
+export async function serveFolders(
+  folders: readonly string[],
+  options: StaticServerOptions = {},
+): Promise<StaticServer> {
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
     if (options.isolated) {
       response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
       response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     }
-    answer(folder, request, response);
+    answer(folders, request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -50,13 +54,15 @@ export async function serveFolder(folder: string, options: StaticServerOptions =
   };
 }
 
-function answer(folder: string, request: IncomingMessage, response: ServerResponse): void {
-  const file = fileOf(folder, request.url ?? '/');
-  const size = file === null ? null : sizeOfFile(file);
-  if (file === null || size === null) {
+function answer(folders: readonly string[], request: IncomingMessage, response: ServerResponse): void {
+  const file = folders
+    .map((folder) => fileOf(folder, request.url ?? '/'))
+    .find((path) => path && sizeOfFile(path) !== null);
+  if (!file) {
     response.writeHead(404).end();
     return;
   }
+  const size = sizeOfFile(file)!;
   response.setHeader('Content-Type', TYPES[extname(file)] ?? 'application/octet-stream');
   response.setHeader('Accept-Ranges', 'bytes');
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');

@@ -1,0 +1,149 @@
+/**
+ * The package from outside: installed from its tarball and used in a Vite build, the Vite dev server, a plain script, a plain module
+ * script and Node. Each must find MMPose's keypoints, print nothing, and miss no file.
+ */
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser } from 'playwright';
+import { build, createServer } from 'vite';
+import type { InlineConfig } from 'vite';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { launchChromium } from '../support/chromium.js';
+import { serveFolders, type StaticServerOptions } from '../support/static_server.js';
+import { watchPage } from '../support/watch_page.js';
+import { writeNodeApp, writePlainPages, writeViteApp } from './apps.js';
+import { writeFixture, type Found } from './fixture.js';
+import { command } from './installed.js';
+
+/** Half a SimCC bin is 1.9 px here: a wrong bin cannot hide. */
+const KEYPOINT_TOLERANCE_PX = 0.02;
+/** Of the largest score, as for network outputs. */
+const SCORE_TOLERANCE = 1e-3;
+/** Keypoint 15: its two highest bins differ by 0.1 % of the maximum, which a GPU's rounding may swap. */
+const UNDECIDED = 15;
+
+const app = inject('app');
+const files = join(inject('scratch'), 'files');
+let expected: Awaited<ReturnType<typeof writeFixture>>;
+let browser: Browser;
+
+beforeAll(async () => {
+  expected = await writeFixture(files);
+  browser = await launchChromium();
+});
+
+afterAll(() => browser?.close());
+
+/** Opens a page of an application and waits for its answer. */
+async function open(url: string): Promise<Found> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const problems = watchPage(page);
+  try {
+    await page.goto(url);
+    await page.waitForFunction(() => 'found' in window, undefined, { timeout: 120_000 });
+    const found = await page.evaluate(() => (window as unknown as { found: Found }).found);
+    expect(problems).toEqual([]);
+    return found;
+  } finally {
+    await context.close();
+  }
+}
+
+function expectMmposeNumbers(found: Found, backend: string): void {
+  expect(found).not.toHaveProperty('failed');
+  expect(found.backend).toBe(backend);
+  expect(found.keypoints.length).toBe(expected.keypoints.length);
+  const largest = Math.max(...expected.scores);
+  expected.keypoints.forEach(([x, y], k) => {
+    expect(Math.abs(found.scores[k] - expected.scores[k]), `score of ${k}`).toBeLessThan(SCORE_TOLERANCE * largest);
+    if (k === UNDECIDED && backend !== 'wasm') return;
+    expect(Math.hypot(found.keypoints[k][0] - x, found.keypoints[k][1] - y), `keypoint ${k}`).toBeLessThan(
+      KEYPOINT_TOLERANCE_PX,
+    );
+  });
+}
+
+async function openStatic(folder: string, path: string, options: StaticServerOptions = {}): Promise<Found> {
+  const server = await serveFolders([folder, files], options);
+  try {
+    return await open(`${server.url}/${path}`);
+  } finally {
+    await server.close();
+  }
+}
+
+const vite = (root: string): InlineConfig => ({ root, configFile: false, logLevel: 'error', publicDir: false });
+
+describe('Vite build', () => {
+  let dist: string;
+  beforeAll(async () => {
+    const root = join(app, 'vite-build');
+    await writeViteApp(root);
+    // In a folder below the server's root, as an application often is: nothing may depend on being at `/`.
+    await build({ ...vite(root), base: './' });
+    dist = join(root, 'dist');
+  });
+
+  test.each(['wasm', 'webgl'])('%s', async (backend) => {
+    expectMmposeNumbers(await openStatic(dist, `index.html?backend=${backend}`), backend);
+  });
+
+  test('wasm on a cross-origin isolated page, where threads are on offer', async () => {
+    expectMmposeNumbers(await openStatic(dist, 'index.html?backend=wasm', { isolated: true }), 'wasm');
+  });
+});
+
+test('Vite dev server', async () => {
+  const root = join(app, 'vite-dev');
+  await writeViteApp(root);
+  const server = await createServer({ ...vite(root), publicDir: files, server: { port: 0, host: '127.0.0.1' } });
+  try {
+    await server.listen();
+    const url = server.resolvedUrls!.local[0];
+    expectMmposeNumbers(await open(`${url}?backend=wasm`), 'wasm');
+  } finally {
+    await server.close();
+  }
+});
+
+describe('without a bundler', () => {
+  /** Measured need: wasm is compiled, nothing else is; blobs are tfjs's worker threads. */
+  const CSP = "default-src 'self' data:; script-src 'self' 'wasm-unsafe-eval'";
+  let folder: string;
+  beforeAll(async () => {
+    folder = join(app, 'plain');
+    await writePlainPages(folder);
+    await mkdir(folder, { recursive: true });
+    await symlink(join(app, 'node_modules/inpose/dist'), join(folder, 'lib'));
+  });
+
+  test.each(['wasm', 'webgl'])('script tag, %s', async (backend) => {
+    expectMmposeNumbers(await openStatic(folder, `script.html?backend=${backend}`), backend);
+  });
+
+  test.each(['wasm', 'webgpu'])('module script, %s', async (backend) => {
+    expectMmposeNumbers(await openStatic(folder, `module.html?backend=${backend}`), backend);
+  });
+
+  test.each(['script.html', 'module.html'])('%s with wasm threads', async (path) => {
+    expectMmposeNumbers(await openStatic(folder, `${path}?backend=wasm`, { isolated: true }), 'wasm');
+  });
+
+  test.each(['script.html', 'module.html'])('%s under a strict content security policy', async (path) => {
+    const headers = { 'Content-Security-Policy': CSP };
+    expectMmposeNumbers(await openStatic(folder, `${path}?backend=wasm`, { headers }), 'wasm');
+  });
+});
+
+test('Node', async () => {
+  const folder = join(app, 'node');
+  await writeNodeApp(folder);
+  const server = await serveFolders([files]);
+  try {
+    const printed = await command(folder, process.execPath, 'main.js', 'wasm', `${server.url}/`);
+    expectMmposeNumbers(JSON.parse(printed), 'wasm');
+  } finally {
+    await server.close();
+  }
+});
