@@ -1,0 +1,124 @@
+/** The model card: which checkpoint and config, loading with progress and cancel, and what was loaded. */
+import type { BackendChoice } from 'inpose';
+import { byId, make } from './dom.js';
+import { openEngine } from './engine.js';
+import type { ConfigText, Engine } from './engine.js';
+import { DemoError, describeError } from './messages.js';
+import { hideError, say } from './notices.js';
+
+export class ModelPanel {
+  readonly #backend = byId('backend', HTMLSelectElement);
+  readonly #configText = byId('config-text', HTMLTextAreaElement);
+  readonly #configDetails = byId('config-details', HTMLDetailsElement);
+  readonly #onEngine: (engine: Engine) => Promise<void>;
+  /** Kept, so that a config or another backend can be tried without picking the file again. */
+  #checkpoint: File | null = null;
+  #config: ConfigText | null = null;
+  #loading: AbortController | null = null;
+
+  /** @param onEngine - takes over every model that was loaded */
+  constructor(onEngine: (engine: Engine) => Promise<void>) {
+    this.#onEngine = onEngine;
+  }
+
+  /** Name of the checkpoint's file. */
+  get name(): string {
+    return this.#checkpoint?.name ?? '';
+  }
+
+  /** Takes a checkpoint, a config, or both, and loads. */
+  async useFiles(checkpoint: File | undefined, config: File | undefined): Promise<void> {
+    if (checkpoint) {
+      this.#checkpoint = checkpoint;
+      // A config belongs to the checkpoint that it came with.
+      this.#config = null;
+      this.#configText.value = '';
+    }
+    if (config) {
+      const text = await config.text();
+      this.#config = { text, origin: checkpoint ? 'beside' : 'pasted' };
+      this.#configText.value = text;
+    }
+    if (!this.#checkpoint) {
+      this.#configDetails.open = true;
+      throw new DemoError('A config alone is not enough', 'Now choose the checkpoint (.pth, .safetensors) it is for.');
+    }
+    await this.load();
+  }
+
+  async usePastedConfig(): Promise<void> {
+    const text = this.#configText.value.trim();
+    if (!text) throw new DemoError('No config yet', 'Paste the MMPose config as JSON into the field first.');
+    this.#config = { text, origin: 'pasted' };
+    if (!this.#checkpoint) {
+      throw new DemoError('No checkpoint yet', 'Choose the checkpoint first, then press "Use this config".');
+    }
+    await this.load();
+  }
+
+  async forgetConfig(): Promise<void> {
+    this.#configText.value = '';
+    if (!this.#config) return;
+    this.#config = null;
+    await this.load();
+  }
+
+  /** Loads what was chosen last; a load in progress is cancelled. */
+  async load(): Promise<void> {
+    if (!this.#checkpoint) return;
+    this.cancel();
+    const own = (this.#loading = new AbortController());
+    this.#showProgress(`Opening ${this.#checkpoint.name}`);
+    try {
+      const engine = await openEngine({
+        checkpoint: this.#checkpoint,
+        config: this.#config,
+        backend: this.#backend.value as BackendChoice,
+        signal: own.signal,
+        onProgress: (text, part) => {
+          if (this.#loading === own) this.#showProgress(text, part);
+        },
+      });
+      if (own.signal.aborted) return await engine.dispose();
+      this.#showFacts(engine);
+      this.#hideProgress(own);
+      hideError();
+      await this.#onEngine(engine);
+    } catch (error) {
+      // A newer load speaks for itself.
+      if (this.#loading !== own && own.signal.aborted) return;
+      if (describeError(error) && /config/i.test(String(error))) this.#configDetails.open = true;
+      throw error;
+    } finally {
+      this.#hideProgress(own);
+    }
+  }
+
+  cancel(): void {
+    this.#loading?.abort();
+  }
+
+  #showProgress(text: string, part?: number): void {
+    byId('model-loading', HTMLElement).hidden = false;
+    byId('loading-text', HTMLElement).textContent = part === undefined ? text : `${text}, ${Math.round(100 * part)} %`;
+    const bar = byId('progress', HTMLProgressElement);
+    if (part === undefined) bar.removeAttribute('value');
+    else bar.value = part;
+    say(text, true);
+  }
+
+  #hideProgress(own: AbortController): void {
+    if (this.#loading !== own) return;
+    this.#loading = null;
+    byId('model-loading', HTMLElement).hidden = true;
+  }
+
+  #showFacts(engine: Engine): void {
+    byId('model-none', HTMLElement).hidden = true;
+    byId('no-model', HTMLElement).hidden = true;
+    byId('pick-model', HTMLElement).textContent = 'Change';
+    const facts = byId('model-facts', HTMLElement);
+    facts.hidden = false;
+    facts.replaceChildren(...engine.facts.flatMap(([name, value]) => [make('dt', name), make('dd', value)]));
+  }
+}
