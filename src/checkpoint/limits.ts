@@ -16,10 +16,10 @@ export const MAX_INFLATE_RATIO = 50;
 
 /** Bytes of one pickle. Long training runs keep their loss histories there, tens of MB of them. */
 export const MAX_PICKLE_BYTES = 128 * MiB;
-/** Instructions of one pickle: about a second's tenth; the largest training files have a few hundred thousand. */
-export const MAX_PICKLE_OPCODES = 10_000_000;
+/** Instructions of one pickle, read in a few tenths of a second; large training files have some hundred thousand. */
+export const MAX_PICKLE_OPCODES = 4_000_000;
 /** Estimated bytes of memory of the objects that a pickle makes; `}` makes a dict from one byte. */
-export const MAX_PICKLE_MEMORY_BYTES = 96 * MiB;
+export const MAX_PICKLE_MEMORY_BYTES = 48 * MiB;
 /** Strings above this many bytes stay undecoded until somebody reads them: old numpy arrays are pickled as text. */
 export const LAZY_STRING_BYTES = 1 * KiB;
 /** Bytes of one integer or one text line of a pickle. */

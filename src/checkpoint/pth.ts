@@ -62,7 +62,7 @@ export class PthTensor implements CheckpointTensor {
 
   /** @throws CheckpointError when the view does not lie in its storage */
   constructor(storage: Storage, offset: unknown, shape: unknown, stride: unknown, dtype: CheckpointDtype) {
-    checkSizes(offset, shape, stride, storage.bytes.where);
+    checkSizes(offset, shape, stride);
     [this.#storage, this.dtype, this.shape, this.stride] = [storage, dtype, shape as number[], stride as number[]];
     this.storageOffset = offset as number;
     const numel = sizeOf(this.shape);
@@ -102,14 +102,14 @@ export class PthTensor implements CheckpointTensor {
   }
 }
 
-function checkSizes(offset: unknown, shape: unknown, stride: unknown, where: string): void {
+function checkSizes(offset: unknown, shape: unknown, stride: unknown): void {
   const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
   const isSizes = (sizes: unknown) => Array.isArray(sizes) && sizes.length <= MAX_TENSOR_DIMS && sizes.every(isCount);
   const fits = isSizes(shape) && isSizes(stride) && (shape as unknown[]).length === (stride as unknown[]).length;
   if (fits && isCount(offset) && Number.isSafeInteger(sizeOf(shape as number[]))) return;
   const found = [offset, shape, stride].map((value) => String(value).slice(0, 60));
   throw new CheckpointError(
-    `${where}: found a tensor with offset ${found[0]}, shape [${found[1]}] and stride [${found[2]}]; expected non-negative sizes; the file is corrupt.`,
+    `found a tensor with offset ${found[0]}, shape [${found[1]}] and stride [${found[2]}]; expected non-negative sizes; the file is corrupt.`,
   );
 }
 

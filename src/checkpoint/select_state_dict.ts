@@ -106,7 +106,9 @@ class NamedTensor implements CheckpointTensor {
       return await this.#tensor.read();
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      throw new CheckpointError(`${this.#where}: ${this.#key}: ${error.message}`, { cause: error });
+      const prefix = `${this.#where}: `;
+      const message = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+      throw new CheckpointError(`${prefix}${this.#key}: ${message}`, { cause: error });
     }
   }
 }

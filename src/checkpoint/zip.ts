@@ -154,8 +154,8 @@ function widen64(fields: number[], directory: DataView, start: number, length: n
     const [id, bytes] = [directory.getUint16(at, true), directory.getUint16(at + 2, true)];
     const stop = Math.min(at + 4 + bytes, start + length);
     let from = at + 4;
-    for (let i = 0; id === 1 && i < fields.length; i++) {
-      if (fields[i] !== 0xffffffff || from + 8 > stop) continue;
+    for (let i = 0; i < fields.length; i++) {
+      if (id !== 1 || fields[i] !== 0xffffffff || from + 8 > stop) continue;
       fields[i] = uint64(directory, from);
       from += 8;
     }

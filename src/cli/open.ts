@@ -1,0 +1,25 @@
+/** Opens the FILE argument of a command: a path, or an http(s) URL. */
+import { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from '../checkpoint/index.js';
+import { FileSource } from './file_source.js';
+
+/** Calls `use` with the open checkpoint and its size in bytes (0: not known), and closes the file afterwards. */
+export async function withCheckpoint<T>(
+  file: string,
+  options: OpenCheckpointOptions,
+  use: (checkpoint: Checkpoint, size: number) => Promise<T>,
+): Promise<T> {
+  if (/^https?:\/\//i.test(file)) return use(await openCheckpoint(file, options), 0);
+  const source = await FileSource.open(file);
+  try {
+    return await use(await openCheckpoint(source, options), source.size);
+  } finally {
+    await source.close();
+  }
+}
+
+/** `5.8 MB` */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB'];
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 3);
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,76 @@
+/** The `inpose` command line: its commands, its progress bar, and how failures are told. Node only. */
+import process from 'node:process';
+import { Command } from 'commander';
+import { convert, type ConvertOptions } from './convert.js';
+import { inspect } from './inspect.js';
+
+/** The command line, with its output passed in so that tests can read it. */
+export function createProgram(
+  out: NodeJS.WritableStream,
+  err: NodeJS.WritableStream & { isTTY?: boolean },
+  signal?: AbortSignal,
+): Command {
+  const program = new Command('inpose').description('Looks into MMPose weights files and converts them.');
+  program.configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
+  program
+    .command('inspect')
+    .description('list names, shapes and types of the weights, the meta data, and the config that was found')
+    .argument('<file>', '.pth or .safetensors file, or its URL')
+    .option('--json', 'print everything as JSON')
+    .action(async (file: string, options: { json?: boolean }) => {
+      out.write(`${await inspect(file, { ...options, signal })}\n`);
+    });
+  program
+    .command('convert')
+    .description('write weights, config and meta-info into one .safetensors file')
+    .argument('<file>', '.pth or .safetensors file, or its URL')
+    .requiredOption('-o, --output <out.safetensors>', 'file to write')
+    .option('--fp16', 'store floating-point weights in 16 bits')
+    .option('--config <file>', 'config to use instead of the one in or beside the file (JSON or Python literals)')
+    .action(async (file: string, options: ConvertOptions) => {
+      const bar = err.isTTY ? await startBar(err) : null;
+      const convertOptions = { ...options, signal, onProgress: bar?.update };
+      const { summary, notes } = await convert(file, convertOptions).finally(() => bar?.stop());
+      for (const note of notes) err.write(`inpose: note: ${note}\n`);
+      out.write(`${summary}\n`);
+    });
+  return program;
+}
+
+interface Bar {
+  update(written: number, total: number): void;
+  stop(): void;
+}
+
+async function startBar(stream: NodeJS.WritableStream): Promise<Bar> {
+  const { default: progress } = await import('cli-progress');
+  const format = 'converting {bar} {percentage}% of {megabytes} MB';
+  const bar = new progress.SingleBar(
+    { stream, format, hideCursor: true, clearOnComplete: true },
+    progress.Presets.shades_classic,
+  );
+  bar.start(1, 0, { megabytes: '?' });
+  return {
+    update(written, total) {
+      bar.setTotal(Math.max(total, 1));
+      bar.update(written, { megabytes: (total / 1e6).toFixed(1) });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** Runs one command line. Every failure is one line on `stderr` and a non-zero exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const { stdout, stderr } = process;
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
+  // `inpose inspect FILE | head` closes the pipe: nothing is wrong then.
+  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  try {
+    await createProgram(stdout, stderr, interrupt.signal).parseAsync(argv);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    stderr.write(`inpose: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+    process.exitCode = interrupt.signal.aborted ? 130 : 1;
+  }
+}
