@@ -22,6 +22,8 @@ export const MAX_CROP_DEVIATIONS = 2;
 
 /** JPEG decoders differ by a level or two (golden README). */
 export const JPEG: Tolerance = { abs: 2, rel: 0 };
+/** What that may change of a network's outputs, as a share of max|out|. Only where the decoded pixels did differ. */
+export const JPEG_SHARE = 0.02;
 
 /** Share of max|out| by which a network's output may differ. */
 export function networkTolerance(backend: string, float64Noise: number): number {

@@ -15,7 +15,7 @@ import { uniform } from '../formula.js';
 import { hessianDet } from '../hessian_det.js';
 import { goldenBackend } from '../page_backend.js';
 import { close, exact, type CaseContext, type Comparison } from '../runner.js';
-import { KEYPOINT_PX, MIN_HESSIAN_DET, networkTolerance, type Tolerance } from '../tolerances.js';
+import { JPEG_SHARE, KEYPOINT_PX, MIN_HESSIAN_DET, networkTolerance, type Tolerance } from '../tolerances.js';
 
 type Column = NdArray<TypedArray>;
 
@@ -262,14 +262,19 @@ export interface GoldenE2eInstance extends GoldenInstances {
 /** max|f32 - f64| / max|f64| of the networks of the e2e cases, which do not store it, as the group models has it. */
 const E2E_NOISE = 1e-6;
 
-/** Persons of `inferenceTopdown`, one sample each; predFields where the codec refines. */
+/**
+ * Persons of `inferenceTopdown`, one sample each; predFields where the codec refines.
+ *
+ * @param sameInput - false when this browser's JPEG decoder gave other pixels than OpenCV's
+ */
 export function compareE2eInstances(
   ctx: CaseContext,
   model: TopdownPoseEstimator,
   golden: readonly GoldenE2eInstance[],
   found: readonly PoseDataSample[],
+  sameInput: boolean,
 ): Comparison[] {
-  const share = networkTolerance(ctx.backend, E2E_NOISE);
+  const share = Math.max(networkTolerance(ctx.backend, E2E_NOISE), sameInput ? 0 : JPEG_SHARE);
   const error = { share, abs: share * Math.max(...golden.map((person) => largest(person.keypoint_scores))) };
   const { decoder } = ctx.params.model.head;
   return golden.flatMap((person, i) => {
