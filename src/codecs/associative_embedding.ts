@@ -8,7 +8,7 @@ import { REQUIRED, readConfig } from '../config.js';
 import { ConfigError, InputError } from '../errors.js';
 import { type NdArray, zeros } from '../ndarray.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
-import { fillMissingKeypoints } from './utils/ae_fill.js';
+import { PLAIN_RESPONSE, type ResponseRule, fillMissingKeypoints } from './utils/ae_fill.js';
 import { type Candidates, groupKeypointsByTags } from './utils/ae_group.js';
 import { generateGaussianHeatmaps, generateUdpGaussianHeatmaps } from './utils/gaussian_heatmap.js';
 import {
@@ -24,7 +24,7 @@ import {
   visibleOrOnes,
 } from './utils/options.js';
 import { gaussianBlur, peaksAbove } from './utils/post_processing.js';
-import { logForUdp, refineKeypoints, refineKeypointsDarkUdpOn } from './utils/refinement.js';
+import { refineKeypoints, refineKeypointsOnBlurred, udpLog, udpLogAtLeast } from './utils/refinement.js';
 
 /** Keys of an `AssociativeEmbedding` config. */
 export interface AssociativeEmbeddingConfig {
@@ -59,6 +59,9 @@ export interface DecodedInstances extends DecodedKeypoints {
   /** [N], mean of the keypoint scores before missing keypoints were filled in. */
   instanceScores: NdArray;
 }
+
+/** With UDP the search for missing keypoints reads what refinement leaves behind: the logarithm of the blurred maps, as in MMPose. */
+const LOG_RESPONSE: ResponseRule = { response: udpLog, atLeast: udpLogAtLeast };
 
 export class AssociativeEmbedding implements KeypointCodec {
   readonly inputSize: Size;
@@ -193,16 +196,12 @@ export class AssociativeEmbedding implements KeypointCodec {
 
   /** Sub-pixel refinement of what was found, then a search for what was not. */
   #refine(keypoints: NdArray, scores: NdArray, heatmaps: NdArray, tags: NdArray): void {
-    let maps = heatmaps;
-    if (this.useUdp) {
-      // The search for missing keypoints reads the blurred logarithm that refinement leaves behind, as in MMPose.
-      maps = gaussianBlur(copyOf(heatmaps), this.decodeGaussianKernel);
-      logForUdp(maps);
-      refineKeypointsDarkUdpOn(keypoints, maps);
-    } else refineKeypoints(keypoints, maps);
+    const maps = this.useUdp ? gaussianBlur(copyOf(heatmaps), this.decodeGaussianKernel) : heatmaps;
+    if (this.useUdp) refineKeypointsOnBlurred(keypoints, maps);
+    else refineKeypoints(keypoints, maps);
     const shift = Math.fround(this.decodeCenterShift);
     for (let i = 0; i < keypoints.data.length; i++) if (scores.data[i >> 1] > 0) keypoints.data[i] += shift;
-    fillMissingKeypoints(keypoints, scores, maps, tags);
+    fillMissingKeypoints(keypoints, scores, maps, tags, this.useUdp ? LOG_RESPONSE : PLAIN_RESPONSE);
   }
 }
 

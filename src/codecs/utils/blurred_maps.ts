@@ -131,16 +131,17 @@ export class BlurredMaps {
     const down = Math.ceil(this.#height / BLOCK);
     if (blocks.length < across * down) blocks = new Float32Array(across * down);
     blocks.fill(0, 0, across * down);
+    const [data, maxima, width] = [this.#data, blocks, this.#width];
     let [largest, lowest] = [0, 0];
-    for (let y = 0, at = k * this.#width * this.#height; y < this.#height; y++) {
+    for (let y = 0, at = k * width * this.#height; y < this.#height; y++) {
       const row = (y >> 3) * across;
-      for (let x = 0; x < this.#width; x++, at++) {
-        const value = this.#data[at];
-        if (value > blocks[row + (x >> 3)]) blocks[row + (x >> 3)] = value;
+      for (let x = 0; x < width; x++, at++) {
+        const value = data[at];
+        if (value > maxima[row + (x >> 3)]) maxima[row + (x >> 3)] = value;
         if (value < lowest) lowest = value;
       }
     }
-    for (let i = 0; i < across * down; i++) if (blocks[i] > largest) largest = blocks[i];
+    for (let i = 0; i < across * down; i++) if (maxima[i] > largest) largest = maxima[i];
     return Math.max(largest, -lowest);
   }
 
@@ -181,15 +182,18 @@ export class BlurredMaps {
     const half = this.#half;
     const radius = half.length - 1;
     const length = rect.x1 - rect.x0 + 2 * radius;
+    const data = this.#data;
+    const width = this.#width;
+    const [buffer, out] = [line, rows];
     for (let i = 0; i < length; i++) {
       const x = rect.x0 - radius + i;
-      line[i] = x >= 0 && x < this.#width ? this.#data[start + x] : 0;
+      buffer[i] = x >= 0 && x < width ? data[start + x] : 0;
     }
     for (let i = 0; i < length - 2 * radius; i++) {
       const centre = i + radius;
-      let sum = half[0] * line[centre];
-      for (let j = 1; j <= radius; j++) sum += half[j] * (line[centre - j] + line[centre + j]);
-      rows[to + i] = sum;
+      let sum = half[0] * buffer[centre];
+      for (let j = 1; j <= radius; j++) sum += half[j] * (buffer[centre - j] + buffer[centre + j]);
+      out[to + i] = sum;
     }
   }
 }
@@ -197,14 +201,16 @@ export class BlurredMaps {
 /** Column pass of `rows` onto itself (row i is last read for row i, before it is overwritten); returns the maximum. */
 function sumColumns(half: Float64Array, width: number, height: number): number {
   const radius = half.length - 1;
+  const values = rows;
+  const size = width * height;
   let max = -Infinity;
-  for (let i = 0; i < width * height; i++) {
+  for (let i = 0; i < size; i++) {
     const centre = i + radius * width;
-    let sum = half[0] * rows[centre];
+    let sum = half[0] * values[centre];
     for (let j = 1, step = width; j <= radius; j++, step += width) {
-      sum += half[j] * (rows[centre - step] + rows[centre + step]);
+      sum += half[j] * (values[centre - step] + values[centre + step]);
     }
-    rows[i] = sum;
+    values[i] = sum;
     if (sum > max) max = sum;
   }
   return max;

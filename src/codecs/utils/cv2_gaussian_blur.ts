@@ -103,15 +103,15 @@ export function blurLine(
 
 /** Copies one row into `line` with `radius` border values on either side. */
 function loadLine(data: Float32Array, offset: number, length: number, radius: number, border: BlurBorder): void {
-  for (let i = 0; i < length; i++) line[radius + i] = data[offset + i];
+  const buffer = line;
+  for (let i = 0; i < length; i++) buffer[radius + i] = data[offset + i];
   if (border === 'zero') {
-    line.fill(0, 0, radius);
-    line.fill(0, radius + length, 2 * radius + length);
+    for (let i = 0; i < radius; i++) buffer[i] = buffer[radius + length + i] = 0;
     return;
   }
   for (let i = 1; i <= radius; i++) {
-    line[radius - i] = data[offset + reflect101(-i, length)];
-    line[radius + length - 1 + i] = data[offset + reflect101(length - 1 + i, length)];
+    buffer[radius - i] = data[offset + reflect101(-i, length)];
+    buffer[radius + length - 1 + i] = data[offset + reflect101(length - 1 + i, length)];
   }
 }
 
@@ -139,11 +139,12 @@ function filterRow(half: Float64Array, length: number, out: Float32Array, offset
 /** ... but adds mirrored taps first for kernels up to 5, from the outside in. */
 function filterSmallRow(half: Float64Array, length: number, out: Float32Array, offset: number, stride: number): void {
   const radius = half.length - 1;
+  const buffer = line;
   for (let i = 0, at = offset; i < length; i++, at += stride) {
     const centre = i + radius;
     let sum = 0;
-    for (let j = radius; j >= 1; j--) sum = f32(half[j] * f32(line[centre - j] + line[centre + j]) + sum);
-    out[at] = half[0] * line[centre] + sum;
+    for (let j = radius; j >= 1; j--) sum = f32(half[j] * f32(buffer[centre - j] + buffer[centre + j]) + sum);
+    out[at] = half[0] * buffer[centre] + sum;
   }
 }
 

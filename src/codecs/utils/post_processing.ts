@@ -255,7 +255,8 @@ export function peaksAbove(
   const { data } = heatmaps;
   const radius = (kernelSize - 1) / 2;
   const peaks: number[] = [];
-  for (let i = 0; i < height * width; i++) {
+  const size = height * width;
+  for (let i = 0; i < size; i++) {
     if (data[start + i] > threshold && isPeak(data, start, width, height, radius, i)) peaks.push(i);
   }
   peaks.sort((a, b) => data[start + b] - data[start + a]);

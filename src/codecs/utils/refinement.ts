@@ -127,24 +127,32 @@ function darkStep(at: (stepY: number, stepX: number) => number): readonly [numbe
  * @param blurKernelSize - odd
  */
 export function refineKeypointsDarkUdp(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
-  logForUdp(gaussianBlur(heatmaps, blurKernelSize));
-  return refineKeypointsDarkUdpOn(keypoints, heatmaps);
-}
-
-/** Second step of `refineKeypointsDarkUdp`: the logarithm of maps kept within 0.001 and 50, in place. */
-export function logForUdp(heatmaps: NdArray): void {
+  gaussianBlur(heatmaps, blurKernelSize);
   logInPlace(heatmaps.data, UDP_MIN, UDP_MAX);
+  return moveByUdp(keypoints, heatmaps.shape, readerOf(heatmaps));
 }
 
-/** Last step of `refineKeypointsDarkUdp`: moves points on maps that are blurred and logarithmic already. */
-export function refineKeypointsDarkUdpOn(keypoints: NdArray, logMaps: NdArray): NdArray {
-  return moveByUdp(keypoints, logMaps.shape, readerOf(logMaps));
+/** The logarithm that UDP's refinement takes of a blurred value. */
+export function udpLog(value: number): number {
+  return boundedLog(value, UDP_MIN, UDP_MAX);
+}
+
+/** Blurred values below this have a `udpLog` of at most `log`; a margin covers the rounding of the logarithm. */
+export function udpLogAtLeast(log: number): number {
+  const value = Math.exp(log) * (1 - 1e-5);
+  return value > UDP_MIN ? value : -Infinity;
+}
+
+/** Second half of `refineKeypointsDarkUdp`, on maps that `gaussianBlur` has run over: they stay blurred, without the logarithm. */
+export function refineKeypointsOnBlurred(keypoints: NdArray, blurred: NdArray): NdArray {
+  const read = readerOf(blurred);
+  return moveByUdp(keypoints, blurred.shape, (k, y, x) => udpLog(read(k, y, x)));
 }
 
 /** `refineKeypointsDarkUdp` for callers that keep their maps: only the pixels that it reads are blurred, `heatmaps` stays. */
 export function refineKeypointsDarkUdpLazily(keypoints: NdArray, heatmaps: NdArray, blurKernelSize: number): NdArray {
   const blurred = new BlurredMaps(heatmaps, blurKernelSize);
-  return moveByUdp(keypoints, heatmaps.shape, (k, y, x) => boundedLog(blurred.at(k, y, x), UDP_MIN, UDP_MAX));
+  return moveByUdp(keypoints, heatmaps.shape, (k, y, x) => udpLog(blurred.at(k, y, x)));
 }
 
 function moveByUdp(keypoints: NdArray, mapShape: readonly number[], read: ReadMap): NdArray {
