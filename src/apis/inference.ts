@@ -9,7 +9,7 @@ import {
   type Fetch,
   type WholeConfig,
 } from '../checkpoint/index.js';
-import { readConfig as checkOptions } from '../config.js';
+import { readConfig } from '../config.js';
 import { ConfigError } from '../errors.js';
 import { buildPoseEstimator } from '../models/builder.js';
 import type { BasePoseEstimator } from '../models/pose_estimators/index.js';
@@ -86,11 +86,30 @@ export async function initModel(
   checkpoint: ByteSourceLike | null,
   options: InitModelOptions = {},
 ): Promise<PoseModel> {
-  checkOptions(options as Record<string, unknown>, 'initModel options', OPTION_KEYS);
+  readConfig(options as Record<string, unknown>, 'initModel options', OPTION_KEYS);
   const { signal } = options;
   signal?.throwIfAborted();
+  // First, since it fails before anything large is downloaded.
+  const { backend = 'auto', wasmPaths } = options;
+  const ownsBackend = typeof backend === 'string';
+  const started = ownsBackend ? await createBackend(backend, { wasmPaths, signal }) : backend;
+  try {
+    return await loadOn(started, ownsBackend, config, checkpoint, options);
+  } catch (error) {
+    if (ownsBackend) await started.dispose();
+    throw error;
+  }
+}
+
+async function loadOn(
+  backend: Backend,
+  ownsBackend: boolean,
+  config: ConfigSource,
+  checkpoint: ByteSourceLike | null,
+  options: InitModelOptions,
+): Promise<PoseModel> {
   const notices: string[] = [];
-  const explicit = await readConfig(config, options);
+  const explicit = await explicitConfig(config, options);
   const file = checkpoint === null ? null : await open(checkpoint, explicit, options);
   const fullConfig = configOf(explicit, file);
   const estimator = await buildPoseEstimator(fullConfig.model);
@@ -98,24 +117,21 @@ export async function initModel(
   const mismatch = metainfoMismatch(fullConfig, metainfo);
   if (mismatch)
     throw new ConfigError(`metainfo: ${mismatch}; pass the option metainfo with the model's own keypoints.`);
+  const model = new PoseModel({ estimator, config: fullConfig, metainfo, backend, ownsBackend, notices });
+  if ('predictTensors' in estimator) pipelineOf(model); // its mistakes belong to loading
   if (file) await loadWeights(estimator, fullConfig, file, options);
-  const { backend = 'auto', wasmPaths } = options;
-  const ownsBackend = typeof backend === 'string';
-  const started = ownsBackend ? await createBackend(backend, { wasmPaths, signal }) : backend;
-  const model = new PoseModel({ estimator, config: fullConfig, metainfo, backend: started, ownsBackend, notices });
+  options.signal?.throwIfAborted();
   try {
-    if ('predictTensors' in estimator) pipelineOf(model); // its mistakes belong to loading
-    started.run(() => prepareModule(estimator));
-    signal?.throwIfAborted();
+    backend.run(() => prepareModule(estimator));
     return model;
   } catch (error) {
-    await model.dispose();
+    estimator.dispose();
     throw error;
   }
 }
 
 /** The explicit config, if there is one. */
-async function readConfig(config: ConfigSource, options: InitModelOptions): Promise<PoseConfig | null> {
+async function explicitConfig(config: ConfigSource, options: InitModelOptions): Promise<PoseConfig | null> {
   if (config === null || config === undefined) return null;
   if (typeof config !== 'string' && !(config instanceof URL)) return normalizeConfig(config, 'config');
   const text = String(config);
@@ -186,7 +202,7 @@ export async function inferenceTopdown(
   bboxes?: BoxesLike | null,
   options: InferenceTopdownOptions = {},
 ): Promise<PoseDataSample[]> {
-  checkOptions(options as Record<string, unknown>, 'inferenceTopdown options', INFERENCE_KEYS);
+  readConfig(options as Record<string, unknown>, 'inferenceTopdown options', INFERENCE_KEYS);
   const { samples, timings } = await inferPicture(model, image, bboxes, options);
   if (options.timings) Object.assign(options.timings, timings);
   return samples;

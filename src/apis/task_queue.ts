@@ -3,7 +3,7 @@
 export class TaskQueue {
   #tail: Promise<unknown> = Promise.resolve();
   #closed: Error | null = null;
-  readonly #waiting = new Set<(reason: unknown) => void>();
+  readonly #waiting = new Set<(reason: Error) => void>();
 
   /** The reason given to `close`, or null. */
   get closed(): Error | null {
@@ -37,6 +37,12 @@ export class TaskQueue {
       signal?.addEventListener('abort', onAbort);
       result.then(resolve, reject).finally(forget);
     });
+  }
+
+  /** Calls `listener` when the queue is closed. Returns how to stop listening. */
+  onClose(listener: (reason: Error) => void): () => void {
+    this.#waiting.add(listener);
+    return () => this.#waiting.delete(listener);
   }
 
   /** Rejects running, waiting and later tasks with `reason`. Resolves when the running one has really ended. */

@@ -133,12 +133,25 @@ export function removeIfUnused(name: string): void {
   const engine = engineInternals();
   const record = pageBackend(name);
   if (!record.ours || record.users.size > 0 || !(name in engine.registryFactory)) return;
+  if (isAdopted(name)) {
+    record.ours = false;
+    return;
+  }
   const instance = engine.registry[name];
   if (instance) {
     flush(instance);
     if (engine.backendName === name || instance.numDataIds() > 0) return;
   }
   remove(name);
+}
+
+/**
+ * Whether the page has loaded the same package since, as a second copy of tfjs: its kernels replaced ours, its backend was refused
+ * because there was one already, and so it counts on ours from now on.
+ */
+function isAdopted(name: string): boolean {
+  const kernels = pageBackend(name).registration?.kernels ?? [];
+  return kernels.some((kernel) => tf.getKernel(kernel.kernelName, name) !== kernel);
 }
 
 /** Its tensors and its users are lost with it; they have their own error, and a new instance can start. */

@@ -133,10 +133,12 @@ export class Pose2DInferencer {
     const ticker = new FrameTicker(video);
     const stop = () => ticker.stop();
     signal?.addEventListener('abort', stop);
+    const ignoreClose = this.model.queue.onClose(stop);
     let last: PoseDataSample | null = null;
     try {
       for (;;) {
         const timestamp = signal?.aborted ? null : await ticker.next();
+        if (this.model.queue.closed) throw this.model.queue.closed;
         if (timestamp === null) return;
         const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
         last = await this.infer(video, { ...rest, bboxes: boxes, timestamp, signal });
@@ -147,6 +149,7 @@ export class Pose2DInferencer {
       if (!signal?.aborted) throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
+      ignoreClose();
       ticker.stop();
     }
   }

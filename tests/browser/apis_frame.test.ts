@@ -1,0 +1,175 @@
+/** Every kind of picture gives the same bytes; unusable ones say what is wrong. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { FrameReader, type FrameSource } from '../../src/apis/frame.js';
+import { InputError } from '../../src/errors.js';
+import { patternPixels, playing, toBlob, toCanvas, toImage, toImageData } from './apis_support.js';
+
+const pixels = patternPixels(53, 37);
+const reader = new FrameReader();
+
+afterEach(() => reader.dispose());
+
+describe('the same bytes from', () => {
+  const kinds: Record<string, () => FrameSource | Promise<FrameSource>> = {
+    PixelImage: () => pixels,
+    ImageData: () => toImageData(pixels),
+    HTMLCanvasElement: () => toCanvas(pixels),
+    OffscreenCanvas: () => {
+      const canvas = new OffscreenCanvas(pixels.width, pixels.height);
+      canvas.getContext('2d')!.putImageData(toImageData(pixels), 0, 0);
+      return canvas;
+    },
+    ImageBitmap: () => createImageBitmap(toImageData(pixels)),
+    'Blob (PNG)': () => toBlob(toCanvas(pixels)),
+    'File (PNG)': async () => new File([await toBlob(toCanvas(pixels))], 'a.png'),
+    HTMLImageElement: async () => toImage(await toBlob(toCanvas(pixels))),
+    VideoFrame: () => new VideoFrame(toCanvas(pixels), { timestamp: 0 }),
+  };
+  test.each(Object.entries(kinds))('%s', async (_, make) => {
+    const source = await make();
+    const frame = await reader.read(source);
+    if (source instanceof VideoFrame) source.close();
+    expect([frame.width, frame.height]).toEqual([53, 37]);
+    expect(frame.data).toEqual(pixels.data);
+  });
+
+  test('HTMLVideoElement, up to the colour conversion of its encoding', async () => {
+    const canvas = toCanvas(pixels);
+    const video = await playing(canvas);
+    const frame = await reader.read(video);
+    (video.srcObject as MediaStream).getTracks().forEach((track) => track.stop());
+    expect([frame.width, frame.height]).toEqual([53, 37]);
+    const difference = [...frame.data].reduce((sum, v, i) => sum + Math.abs(v - pixels.data[i]), 0) / frame.data.length;
+    expect(difference).toBeLessThan(20);
+  });
+});
+
+test('colours under a transparent pixel stay as the file has them, as OpenCV reads them', async () => {
+  const { data } = pixels;
+  const translucent = { ...pixels, data: data.map((v, i) => (i % 4 === 3 ? (i * 7) % 256 : v)) };
+  // A canvas would multiply the alpha in; the encoder below writes the bytes as they are.
+  const blob = await encodePng(translucent.data, pixels.width, pixels.height);
+  for (const source of [blob, await toImage(blob)]) {
+    const frame = await reader.read(source);
+    for (let i = 0; i < data.length; i++) if (i % 4 < 3) expect(frame.data[i]).toBe(data[i]);
+  }
+});
+
+test('a colour profile is not applied, as OpenCV knows none', async () => {
+  const blob = await encodePng(pixels.data, pixels.width, pixels.height, [['gAMA', Uint8Array.of(0, 1, 134, 160)]]);
+  for (const source of [blob, await toImage(blob)]) {
+    const frame = await reader.read(source);
+    expect(frame.data).toEqual(pixels.data);
+  }
+});
+
+test('EXIF orientation is applied, as cv2.imread does', async () => {
+  const canvas = toCanvas({ data: new Uint8ClampedArray(40 * 20 * 4).fill(255), width: 40, height: 20, channels: 4 });
+  const context = canvas.getContext('2d')!;
+  context.fillStyle = 'black';
+  context.fillRect(0, 0, 20, 20);
+  const blob = withExifOrientation(await (await toBlob(canvas, 'image/jpeg')).arrayBuffer(), 6);
+  for (const source of [blob, await toImage(blob)]) {
+    const { width, height, data } = await reader.read(source);
+    expect([width, height]).toEqual([20, 40]);
+    // A quarter turn to the right: what was left is on top.
+    expect(data[(5 * 20 + 10) * 4]).toBeLessThan(10);
+    expect(data[(35 * 20 + 10) * 4]).toBeGreaterThan(245);
+  }
+});
+
+describe('a typed error for', () => {
+  const bad: [string, () => unknown, RegExp][] = [
+    ['null', () => null, /found null; expected an image/],
+    ['a string', () => 'photo.jpg', /found a string \(fetch it/],
+    ['a corrupt picture', () => new Blob([new Uint8Array(100)], { type: 'image/png' }), /could not be decoded/],
+    ['an empty Blob', () => new Blob([]), /could not be decoded/],
+    ['an image that has not loaded', () => new Image(), /HTMLImageElement has no pixels|has not loaded/],
+    ['a video without a frame', () => document.createElement('video'), /no frame yet/],
+    ['an empty canvas', () => Object.assign(document.createElement('canvas'), { width: 0 }), /0 x 150 px/],
+    ['a closed ImageBitmap', closedBitmap, /closed or was transferred/],
+    ['a closed VideoFrame', closedFrame, /closed or was transferred/],
+    ['pixels of the wrong length', () => ({ ...pixels, width: 52 }), /expected a Uint8Array of width \* height/],
+    ['grey pixels', () => ({ ...pixels, channels: 1 }), /expected a Uint8Array of width \* height/],
+    ['a picture of another origin', taintedCanvas, /comes from another origin.*CORS/],
+  ];
+  test.each(bad)('%s', async (_, make, message) => {
+    const source = (await make()) as FrameSource;
+    await expect(reader.read(source)).rejects.toThrow(InputError);
+    await expect(reader.read(source)).rejects.toThrow(message);
+    // The reader goes on working.
+    expect((await reader.read(toCanvas(pixels))).data).toEqual(pixels.data);
+  });
+});
+
+async function closedBitmap(): Promise<ImageBitmap> {
+  const bitmap = await createImageBitmap(toImageData(pixels));
+  bitmap.close();
+  return bitmap;
+}
+
+function closedFrame(): VideoFrame {
+  const frame = new VideoFrame(toCanvas(pixels), { timestamp: 0 });
+  frame.close();
+  return frame;
+}
+
+/** Chromium treats an SVG with a foreignObject in a blob as a picture from elsewhere. */
+async function taintedCanvas(): Promise<HTMLCanvasElement> {
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><foreignObject width="9" height="9"><p xmlns="http://www.w3.org/1999/xhtml">a</p></foreignObject></svg>';
+  const image = await toImage(new Blob([svg], { type: 'image/svg+xml' }));
+  const canvas = document.createElement('canvas');
+  canvas.getContext('2d')!.drawImage(image, 0, 0);
+  return canvas;
+}
+
+/** A PNG with exactly these RGBA bytes. */
+async function encodePng(
+  rgba: Uint8ClampedArray,
+  width: number,
+  height: number,
+  extra: readonly [string, Uint8Array][] = [],
+): Promise<Blob> {
+  const raw = new Uint8Array(height * (width * 4 + 1));
+  for (let y = 0; y < height; y++) raw.set(rgba.subarray(y * width * 4, (y + 1) * width * 4), y * (width * 4 + 1) + 1);
+  const packed = new Response(new Blob([raw]).stream().pipeThrough(new CompressionStream('deflate')));
+  const header = new Uint8Array(13);
+  new DataView(header.buffer).setUint32(0, width);
+  new DataView(header.buffer).setUint32(4, height);
+  header.set([8, 6], 8);
+  const chunks: [string, Uint8Array][] = [
+    ['IHDR', header],
+    ...extra,
+    ['IDAT', new Uint8Array(await packed.arrayBuffer())],
+    ['IEND', new Uint8Array()],
+  ];
+  const parts = chunks.map(([type, body]) => pngChunk(type, body));
+  return new Blob([Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10), ...parts] as BlobPart[], { type: 'image/png' });
+}
+
+function pngChunk(type: string, body: Uint8Array): Uint8Array {
+  const chunk = new Uint8Array(12 + body.length);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, body.length);
+  chunk.set(new TextEncoder().encode(type), 4);
+  chunk.set(body, 8);
+  view.setUint32(8 + body.length, crc32(chunk.subarray(4, 8 + body.length)));
+  return chunk;
+}
+
+function crc32(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let k = 0; k < 8; k++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+function withExifOrientation(jpeg: ArrayBuffer, orientation: number): Blob {
+  const tiff = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+  const body = [0x45, 0x78, 0x69, 0x66, 0, 0, ...tiff];
+  const segment = Uint8Array.of(0xff, 0xe1, 0, body.length + 2, ...body);
+  return new Blob([jpeg.slice(0, 2), segment, jpeg.slice(2)], { type: 'image/jpeg' });
+}
