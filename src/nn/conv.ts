@@ -5,7 +5,7 @@ import * as tf from '../tf.js';
 import type { Tensor1D, Tensor4D } from '../tf.js';
 import type { FusedActivation } from './act.js';
 import type { FoldableConv } from './fold.js';
-import { Module, Parameter } from './module.js';
+import { Module, Parameter, transpose } from './module.js';
 
 /** One number for both axes, or `[height, width]` as PyTorch orders them. */
 export type Pair = number | readonly [h: number, w: number];
@@ -44,7 +44,7 @@ export class Conv2d extends Module implements FoldableConv {
   bias: Parameter | null;
   readonly outChannels: number;
   activation: FusedActivation = 'linear';
-  /** Filters and biases per group, when `groups` is neither 1 nor depthwise: no tfjs backend has grouped convolutions. */
+  /** Filters and biases per group, when the groups are few and wide (`#kernels`). */
   groupWeights: readonly Parameter[] = [];
   groupBiases: readonly Parameter[] = [];
   readonly #inChannels: number;
@@ -68,14 +68,23 @@ export class Conv2d extends Module implements FoldableConv {
     this.bias = (options.bias ?? true) ? new Parameter([outChannels]) : null;
   }
 
-  get #isDepthwise(): boolean {
-    return this.#groups > 1 && this.#groups === this.#inChannels && this.outChannels === this.#inChannels;
+  /**
+   * How it runs, since no tfjs backend has grouped convolutions: many narrow groups as one depthwise convolution that gives each
+   * pair of input and output channel, summed; few wide ones as a dense convolution each.
+   */
+  get #kernels(): 'dense' | 'depthwise' | 'pairs' | 'split' {
+    const groups = this.#groups;
+    if (groups === 1) return 'dense';
+    if (groups === this.#inChannels && this.outChannels === groups) return 'depthwise';
+    return this.#inChannels / groups < groups ? 'pairs' : 'split';
   }
 
   override prepare(): void {
-    if (this.#groups > 1 && !this.#isDepthwise) return this.#splitGroups();
+    const kernels = this.#kernels;
+    if (kernels === 'split') return this.#splitGroups();
+    if (kernels === 'pairs') this.#uploadPairs();
     // OIHW -> HWIO; a depthwise filter is [kh, kw, channels, multiplier].
-    this.weight.upload(this.#isDepthwise ? [2, 3, 0, 1] : [2, 3, 1, 0]);
+    else this.weight.upload(kernels === 'depthwise' ? [2, 3, 0, 1] : [2, 3, 1, 0]);
     this.bias?.upload();
   }
 
@@ -89,6 +98,14 @@ export class Conv2d extends Module implements FoldableConv {
     for (const bias of this.groupBiases) bias.upload();
   }
 
+  /** [group, out, in, h, w] -> depthwise [h, w, group x in, out]. */
+  #uploadPairs(): void {
+    const [, groupIn, kh, kw] = this.weight.shape;
+    const groupOut = this.outChannels / this.#groups;
+    const grouped = transpose(this.weight.value, [this.#groups, groupOut, groupIn, kh, kw], [3, 4, 0, 2, 1]);
+    this.weight.uploadAs(grouped.data, [kh, kw, this.#inChannels, groupOut]);
+  }
+
   /** x [N, H, W, C] -> [N, H', W', O]; `activation` runs inside the same kernel. */
   override forward(x: Tensor4D, activation: FusedActivation = this.activation): Tensor4D {
     const dilated = this.#dilation.some((d) => d > 1);
@@ -99,22 +116,41 @@ export class Conv2d extends Module implements FoldableConv {
   }
 
   #run(x: Tensor4D, activation: FusedActivation, strides: [number, number]): Tensor4D {
-    const common = { strides, pad: this.#pad, dilations: this.#dilation, activation };
-    if (this.groupWeights.length > 0) return this.#runGroups(x, common);
+    const common = { strides, pad: this.#pad, dilations: this.#dilation };
+    if (this.groupWeights.length > 0) return this.#runSplit(x, { ...common, activation });
     const filter = this.weight.tensor as Tensor4D;
     const bias = this.bias?.tensor as Tensor1D | undefined;
     // tfjs's declaration leaves out explicit padding for depthwise kernels, its code does not.
-    if (this.#isDepthwise) return tf.fused.depthwiseConv2d({ x, filter, bias, ...common, pad: this.#pad as number });
-    return tf.fused.conv2d({ x, filter, bias, ...common });
+    const depthwise = { x, filter, ...common, pad: this.#pad as number };
+    switch (this.#kernels) {
+      case 'depthwise':
+        return tf.fused.depthwiseConv2d({ ...depthwise, bias, activation });
+      case 'pairs':
+        return this.#sumPairs(tf.fused.depthwiseConv2d(depthwise), bias, activation);
+      default:
+        return tf.fused.conv2d({ x, filter, bias, ...common, activation });
+    }
   }
 
-  #runGroups(x: Tensor4D, common: Omit<Parameters<typeof tf.fused.conv2d>[0], 'x' | 'filter' | 'bias'>): Tensor4D {
+  #runSplit(x: Tensor4D, common: Omit<Parameters<typeof tf.fused.conv2d>[0], 'x' | 'filter' | 'bias'>): Tensor4D {
     const xs = tf.split<Tensor4D>(x, this.#groups, 3);
     const parts = xs.map((part, g) => {
       const bias = this.groupBiases[g]?.tensor as Tensor1D | undefined;
       return tf.fused.conv2d({ x: part, filter: this.groupWeights[g].tensor as Tensor4D, bias, ...common });
     });
     return tf.concat(parts, 3);
+  }
+
+  /** pairs [N, H, W, group x in x out] -> [N, H, W, group x out]. */
+  #sumPairs(pairs: Tensor4D, bias: Tensor1D | undefined, activation: FusedActivation): Tensor4D {
+    const [n, h, w] = pairs.shape;
+    const groupIn = this.#inChannels / this.#groups;
+    const groupOut = this.outChannels / this.#groups;
+    const sum = tf.sum(tf.reshape(pairs, [n * h * w * this.#groups, groupIn, groupOut]), 1);
+    const map: Tensor4D = tf.reshape(sum, [n, h, w, this.outChannels]);
+    const biased = bias ? tf.add<Tensor4D>(map, bias) : map;
+    if (activation === 'linear') return biased;
+    return activation === 'relu' ? tf.relu(biased) : tf.relu6(biased);
   }
 }
 

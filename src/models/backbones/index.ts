@@ -9,9 +9,19 @@ import { Registry } from '../../registry.js';
 export type BackboneClass = new (config: Readonly<Record<string, unknown>>, where?: string) => AnyModule;
 
 export const BACKBONES = /*@__PURE__*/ new Registry<BackboneClass>('BACKBONES', {
+  AlexNet: () => import('./alexnet.js').then((m) => m.AlexNet),
   CSPNeXt: () => import('./cspnext.js').then((m) => m.CSPNeXt),
   HRNet: () => import('./hrnet.js').then((m) => m.HRNet),
   LiteHRNet: () => import('./litehrnet.js').then((m) => m.LiteHRNet),
+  MobileNetV2: () => import('./mobilenet_v2.js').then((m) => m.MobileNetV2),
+  MobileNetV3: () => import('./mobilenet_v3.js').then((m) => m.MobileNetV3),
+  ResNeXt: () => import('./resnext.js').then((m) => m.ResNeXt),
   ResNet: () => import('./resnet.js').then((m) => m.ResNet),
   ResNetV1d: () => import('./resnet.js').then((m) => m.ResNetV1d),
+  SEResNeXt: () => import('./seresnext.js').then((m) => m.SEResNeXt),
+  SEResNet: () => import('./seresnet.js').then((m) => m.SEResNet),
+  ShuffleNetV1: () => import('./shufflenet_v1.js').then((m) => m.ShuffleNetV1),
+  ShuffleNetV2: () => import('./shufflenet_v2.js').then((m) => m.ShuffleNetV2),
+  VGG: () => import('./vgg.js').then((m) => m.VGG),
+  ViPNAS_MobileNetV3: () => import('./vipnas_mbv3.js').then((m) => m.ViPNAS_MobileNetV3),
 });
