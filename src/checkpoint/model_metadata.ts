@@ -5,7 +5,7 @@
 import { CheckpointError } from '../errors.js';
 import { ndarray, type NdArray, type TypedArray } from '../ndarray.js';
 import { setOwn, type PlainObject, type PlainValue } from './plain.js';
-import type { StateDictVersions } from './state_dict.js';
+import type { StateDict, StateDictVersions } from './state_dict.js';
 
 export const CONFIG_KEY = 'inpose.config';
 export const DATASET_META_KEY = 'inpose.dataset_meta';
@@ -18,8 +18,12 @@ export interface ModelMetadata {
   readonly versions: StateDictVersions;
 }
 
-/** The strings to write. */
-export function encodeModelMetadata({ config, datasetMeta, versions }: ModelMetadata): Record<string, string> {
+/** The strings to write. Versions that no conversion asks for (1, and those of batch norms) are left out: there are hundreds. */
+export function encodeModelMetadata(model: ModelMetadata & { readonly stateDict: StateDict }): Record<string, string> {
+  const { config, datasetMeta, stateDict } = model;
+  const versions = new Map(
+    [...model.versions].filter(([path, version]) => version > 1 && !stateDict.has(`${path}.running_mean`)),
+  );
   return {
     ...(config && { [CONFIG_KEY]: JSON.stringify(config) }),
     ...(datasetMeta && { [DATASET_META_KEY]: JSON.stringify(toJson(datasetMeta)) }),

@@ -1,0 +1,109 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { convert } from '../../src/cli/convert.js';
+import { FileSource } from '../../src/cli/file_source.js';
+import { createProgram } from '../../src/cli/program.js';
+import { InputError } from '../../src/errors.js';
+import { fixture, fixturePath } from './checkpoint_files.js';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'inpose-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Runs a command line and gives what it printed. */
+async function run(args: readonly string[], isTTY = false): Promise<{ out: string; err: string }> {
+  const [out, err] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY })];
+  const program = createProgram(out, err);
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  await program.parseAsync(['node', 'inpose', ...args]);
+  return { out: String(out.read() ?? ''), err: String(err.read() ?? '') };
+}
+
+describe('inpose inspect', () => {
+  it('lists weights, meta and config', async () => {
+    const { out } = await run(['inspect', fixturePath('mmpose1x_published.pth')]);
+    expect(out).toContain('state_dict: 8 tensors');
+    expect(out).toMatch(/backbone\.conv1\.weight +float32 +\[8, 3, 3, 3\]/);
+    expect(out).toContain('experiment_name: td-hm_tiny_20230222_143000');
+    expect(out).toContain('dataset meta-info: coco, 17 keypoints');
+    expect(out).toContain('config: from meta.cfg: TopdownPoseEstimator, HRNet');
+  });
+
+  it('prints JSON', async () => {
+    const { out } = await run(['inspect', fixturePath('training_with_ema.pth'), '--json']);
+    const report = JSON.parse(out);
+    expect(report.tensors[0]).toEqual({ key: 'backbone.conv1.weight', dtype: 'float32', shape: [8, 3, 3, 3] });
+    expect(report.dataset_meta.keypoint_colors.data).toHaveLength(51);
+    expect(report).toMatchObject({ format: 'pth', state_dict_path: ['state_dict'], config_origin: 'meta.cfg' });
+  });
+
+  it('fails in one line', async () => {
+    await expect(run(['inspect', join(folder, 'no.pth')])).rejects.toThrow(InputError);
+    await expect(run(['inspect', folder])).rejects.toThrow(/not a file/);
+    await expect(run(['inspect', fixturePath('bad_global_eval.pth')])).rejects.toThrow(/^[^\n]+builtins\.eval[^\n]+$/);
+  });
+});
+
+describe('inpose convert', () => {
+  it('puts weights, config and meta-info into one file', async () => {
+    const output = join(folder, 'a.safetensors');
+    const { out, err } = await run(['convert', fixturePath('mmpose1x_published.pth'), '-o', output]);
+    expect(out).toContain('8 tensors, float32');
+    expect(err).toBe('');
+    const from = await openCheckpoint(fixture('mmpose1x_published.pth'));
+    const to = await openCheckpoint(await readFile(output));
+    expect(to).toMatchObject({ format: 'safetensors', config: from.config, datasetMeta: from.datasetMeta });
+    for (const [key, tensor] of from.stateDict) {
+      expect(await to.stateDict.get(key)!.read()).toEqual(await tensor.read());
+    }
+  });
+
+  it('halves with --fp16, takes --config, and finds a sidecar', async () => {
+    const input = join(folder, 'b.pth');
+    await writeFile(input, fixture('plain_state_dict.pth'));
+    await writeFile(join(folder, 'b.config.json'), '{"model": {"type": "Beside"}}');
+    await writeFile(join(folder, 'other.py'), "model = dict(type='Given')");
+    const output = join(folder, 'b.safetensors');
+    await run(['convert', input, '-o', output, '--fp16']);
+    const beside = await openCheckpoint(await readFile(output));
+    expect(beside.config).toEqual({ model: { type: 'Beside' } });
+    expect(beside.stateDict.get('backbone.conv1.weight')!.dtype).toBe('float16');
+    await run(['convert', input, '-o', output, '--config', join(folder, 'other.py')]);
+    expect((await openCheckpoint(await readFile(output))).config).toEqual({ model: { type: 'Given' } });
+  });
+
+  it('notes a missing config', async () => {
+    const output = join(folder, 'c.safetensors');
+    const { err } = await run(['convert', fixturePath('deflated_zip.pth'), '-o', output]);
+    expect(err).toMatch(/^inpose: note: no config was found/);
+  });
+
+  it('draws its bar on a terminal only', async () => {
+    const args = ['convert', fixturePath('mmpose1x_published.pth'), '-o', join(folder, 'd.safetensors')];
+    expect((await run(args, true)).err).toContain('converting');
+    expect((await run(args, false)).err).toBe('');
+  });
+
+  it('leaves nothing behind when it fails, and never overwrites its input', async () => {
+    const output = join(folder, 'e.safetensors');
+    await expect(convert(fixturePath('bad_bad_crc.pth'), { output })).rejects.toThrow(/checksum/);
+    await expect(convert(fixturePath('dtypes.pth'), { output, signal: AbortSignal.abort() })).rejects.toThrow();
+    expect((await readdir(folder)).filter((name) => name.startsWith('e.'))).toEqual([]);
+    const input = join(folder, 'a.safetensors');
+    await expect(convert(input, { output: input })).rejects.toThrow(/the file to convert/);
+    await expect(convert(input, { output: join(folder, 'no', 'x') })).rejects.toThrow(InputError);
+  });
+
+  it('reads files in pieces', async () => {
+    const source = await FileSource.open(fixturePath('dtypes.pth'));
+    expect(await source.read(0, 2)).toEqual(new Uint8Array([0x50, 0x4b]));
+    await expect(source.read(0, source.size + 1)).rejects.toThrow(/truncated/);
+    await source.close();
+  });
+});
