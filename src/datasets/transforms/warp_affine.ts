@@ -90,8 +90,14 @@ function warpColour(src: PixelImage, terms: WarpTerms, border: readonly number[]
           (data[p + 1] * w00 + data[p + right + 1] * w01 + data[q + 1] * w10 + data[q + right + 1] * w11 + 512) >> 10;
         out[o + 2] =
           (data[p + 2] * w00 + data[p + right + 2] * w01 + data[q + 2] * w10 + data[q + right + 2] * w11 + 512) >> 10;
+      } else if (sx < -1 || sy < -1 || sx > lastX || sy > lastY) {
+        out[o] = border[0];
+        out[o + 1] = border[1];
+        out[o + 2] = border[2];
       } else {
-        for (let c = 0; c < 3; c++) out[o + c] = sampleAtBorder(src, sx, sy, fx, fy, c, border[c]);
+        out[o] = sampleAtBorder(src, sx, sy, fx, fy, 0, border[0]);
+        out[o + 1] = sampleAtBorder(src, sx, sy, fx, fy, 1, border[1]);
+        out[o + 2] = sampleAtBorder(src, sx, sy, fx, fy, 2, border[2]);
       }
     }
   }
@@ -121,9 +127,9 @@ function warpPlane(src: PixelImage, terms: WarpTerms, border: number, out: Uint8
   }
 }
 
-/** One channel of a pixel of which at least one of the four neighbours lies outside. */
+/** One channel of a pixel of which some neighbours may lie outside. */
 function sampleAtBorder(
-  { data, width, height, channels }: PixelImage,
+  src: PixelImage,
   sx: number,
   sy: number,
   fx: number,
@@ -131,11 +137,15 @@ function sampleAtBorder(
   channel: number,
   border: number,
 ): number {
-  const at = (x: number, y: number): number =>
-    x >= 0 && x < width && y >= 0 && y < height ? data[(y * width + x) * channels + channel] : border;
-  const top = at(sx, sy) * (32 - fx) + at(sx + 1, sy) * fx;
-  const bottom = at(sx, sy + 1) * (32 - fx) + at(sx + 1, sy + 1) * fx;
+  const top = valueAt(src, sx, sy, channel, border) * (32 - fx) + valueAt(src, sx + 1, sy, channel, border) * fx;
+  const bottom =
+    valueAt(src, sx, sy + 1, channel, border) * (32 - fx) + valueAt(src, sx + 1, sy + 1, channel, border) * fx;
   return (top * (32 - fy) + bottom * fy + 512) >> 10;
+}
+
+function valueAt(src: PixelImage, x: number, y: number, channel: number, border: number): number {
+  const inside = x >= 0 && x < src.width && y >= 0 && y < src.height;
+  return inside ? src.data[(y * src.width + x) * src.channels + channel] : border;
 }
 
 /**
