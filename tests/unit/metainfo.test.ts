@@ -31,6 +31,7 @@ const PARSED: Record<string, Parsed> = JSON.parse(readFileSync(fixture, 'utf8'))
 
 describe('meta-info', () => {
   it('has exactly the recorded datasets', () => {
+    // Before any test registers its own.
     expect(DATASET_METAINFO.types().sort()).toEqual(Object.keys(PARSED).sort());
   });
 
@@ -87,6 +88,8 @@ describe('meta-info', () => {
     expect(() => parsePoseMetainfo(typo)).toThrow(
       /two\.skeleton_info\.link: "tipp" is not a keypoint\. Did you mean "tip"\?/,
     );
+    DATASET_METAINFO.register('two_points', () => hand);
+    expect(await loadPoseMetainfo('two_points')).toEqual(meta);
     await expect(loadPoseMetainfo('cocoo')).rejects.toThrow(/Did you mean "coco"/);
   });
 
