@@ -189,6 +189,7 @@ export class BlurredMaps {
       const x = rect.x0 - radius + i;
       buffer[i] = x >= 0 && x < width ? data[start + x] : 0;
     }
+    if (radius === 5) return sumRowOf11(half, buffer, length - 10, out, to);
     for (let i = 0; i < length - 2 * radius; i++) {
       const centre = i + radius;
       let sum = half[0] * buffer[centre];
@@ -198,9 +199,45 @@ export class BlurredMaps {
   }
 }
 
+/** Row pass for the usual kernel size, 11, written out: half the time of the loop. */
+function sumRowOf11(half: Float64Array, from: Float64Array, length: number, out: Float64Array, to: number): void {
+  const [h0, h1, h2, h3, h4, h5] = half;
+  for (let i = 0; i < length; i++) {
+    out[to + i] =
+      h0 * from[i + 5] +
+      h1 * (from[i + 4] + from[i + 6]) +
+      h2 * (from[i + 3] + from[i + 7]) +
+      h3 * (from[i + 2] + from[i + 8]) +
+      h4 * (from[i + 1] + from[i + 9]) +
+      h5 * (from[i] + from[i + 10]);
+  }
+}
+
+/** Column pass for kernel size 11, as `sumColumns`. */
+function sumColumnsOf11(half: Float64Array, width: number, height: number): number {
+  const [h0, h1, h2, h3, h4, h5] = half;
+  const values = rows;
+  const w = width;
+  const size = width * height;
+  let max = -Infinity;
+  for (let i = 0; i < size; i++) {
+    const sum =
+      h0 * values[i + 5 * w] +
+      h1 * (values[i + 4 * w] + values[i + 6 * w]) +
+      h2 * (values[i + 3 * w] + values[i + 7 * w]) +
+      h3 * (values[i + 2 * w] + values[i + 8 * w]) +
+      h4 * (values[i + w] + values[i + 9 * w]) +
+      h5 * (values[i] + values[i + 10 * w]);
+    values[i] = sum;
+    if (sum > max) max = sum;
+  }
+  return max;
+}
+
 /** Column pass of `rows` onto itself (row i is last read for row i, before it is overwritten); returns the maximum. */
 function sumColumns(half: Float64Array, width: number, height: number): number {
   const radius = half.length - 1;
+  if (radius === 5) return sumColumnsOf11(half, width, height);
   const values = rows;
   const size = width * height;
   let max = -Infinity;

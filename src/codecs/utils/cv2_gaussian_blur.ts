@@ -54,11 +54,11 @@ function makeHalfKernel(size: number): Float64Array {
 
 /** Grow-only buffers shared by all calls; every call is synchronous and leaves nothing behind in them. */
 let line = new Float64Array(0);
-let transposed = new Float32Array(0);
+let rows = new Float32Array(0);
 
-function reserve(lineLength: number, planeSize: number): void {
+function reserve(lineLength: number, rowsLength: number): void {
   if (line.length < lineLength) line = new Float64Array(lineLength);
-  if (transposed.length < planeSize) transposed = new Float32Array(planeSize);
+  if (rows.length < rowsLength) rows = new Float32Array(rowsLength);
 }
 
 /**
@@ -75,16 +75,24 @@ export function blurPlane(
   border: BlurBorder,
 ): void {
   const radius = half.length - 1;
-  reserve(Math.max(width, height) + 2 * radius, width * height);
-  // The first pass writes columns, so that the second runs over contiguous memory too.
+  reserve(width + 2 * radius, width * (height + 2 * radius));
   for (let y = 0; y < height; y++) {
     loadLine(data, offset + y * width, width, radius, border);
-    filterRow(half, width, transposed, y, height);
+    filterRow(half, width, rows, (y + radius) * width);
   }
-  for (let x = 0; x < width; x++) {
-    loadLine(transposed, x * height, height, radius, border);
-    filterColumn(half, height, data, offset + x, width);
+  for (let i = 1; i <= radius; i++) {
+    fillBorderRow(-i, width, height, radius, border);
+    fillBorderRow(height - 1 + i, width, height, radius, border);
   }
+  filterColumns(half, width, height, data, offset);
+}
+
+/** Makes row `y`, above or below the plane, of the row pass's result. */
+function fillBorderRow(y: number, width: number, height: number, radius: number, border: BlurBorder): void {
+  const to = (y + radius) * width;
+  const from = (reflect101(y, height) + radius) * width;
+  if (border === 'zero') rows.fill(0, to, to + width);
+  else rows.copyWithin(to, from, from + width);
 }
 
 /** Blurs one line of `length` floats that starts at `offset` of `data`, in place. */
@@ -98,7 +106,7 @@ export function blurLine(
   const radius = half.length - 1;
   reserve(length + 2 * radius, 0);
   loadLine(data, offset, length, radius, border);
-  filterRow(half, length, data, offset, 1);
+  filterRow(half, length, data, offset);
 }
 
 /** Copies one row into `line` with `radius` border values on either side. */
@@ -123,39 +131,42 @@ function reflect101(index: number, length: number): number {
   return i;
 }
 
-/** Convolves `line` along a row; output i goes to `out[offset + i * stride]`. OpenCV runs over the taps from left to right... */
-function filterRow(half: Float64Array, length: number, out: Float32Array, offset: number, stride: number): void {
+/** Convolves `line` along a row; output i goes to `out[offset + i]`. OpenCV runs over the taps from left to right... */
+function filterRow(half: Float64Array, length: number, out: Float32Array, offset: number): void {
   const radius = half.length - 1;
-  if (radius <= 2) return filterSmallRow(half, length, out, offset, stride);
+  if (radius <= 2) return filterSmallRow(half, length, out, offset);
   const buffer = line;
-  for (let i = 0, at = offset; i < length; i++, at += stride) {
+  for (let i = 0; i < length; i++) {
     let sum = 0;
     for (let j = 0; j <= radius; j++) sum = f32(half[radius - j] * buffer[i + j] + sum);
     for (let j = 1; j <= radius; j++) sum = f32(half[j] * buffer[i + radius + j] + sum);
-    out[at] = sum;
+    out[offset + i] = sum;
   }
 }
 
 /** ... but adds mirrored taps first for kernels up to 5, from the outside in. */
-function filterSmallRow(half: Float64Array, length: number, out: Float32Array, offset: number, stride: number): void {
+function filterSmallRow(half: Float64Array, length: number, out: Float32Array, offset: number): void {
   const radius = half.length - 1;
   const buffer = line;
-  for (let i = 0, at = offset; i < length; i++, at += stride) {
+  for (let i = 0; i < length; i++) {
     const centre = i + radius;
     let sum = 0;
     for (let j = radius; j >= 1; j--) sum = f32(half[j] * f32(buffer[centre - j] + buffer[centre + j]) + sum);
-    out[at] = half[0] * buffer[centre] + sum;
+    out[offset + i] = half[0] * buffer[centre] + sum;
   }
 }
 
-/** Convolves `line` along a column: mirrored taps are added first, from the inside out. */
-function filterColumn(half: Float64Array, length: number, out: Float32Array, offset: number, stride: number): void {
+/** Convolves `rows` down its columns into the plane: mirrored taps are added first, from the inside out. */
+function filterColumns(half: Float64Array, width: number, height: number, out: Float32Array, offset: number): void {
   const radius = half.length - 1;
-  const buffer = line;
-  for (let i = 0, at = offset; i < length; i++, at += stride) {
-    const centre = i + radius;
-    let sum = f32(half[0] * buffer[centre]);
-    for (let j = 1; j <= radius; j++) sum = f32(half[j] * f32(buffer[centre - j] + buffer[centre + j]) + sum);
-    out[at] = sum;
+  const values = rows;
+  const size = width * height;
+  for (let i = 0; i < size; i++) {
+    const centre = i + radius * width;
+    let sum = f32(half[0] * values[centre]);
+    for (let j = 1, step = width; j <= radius; j++, step += width) {
+      sum = f32(half[j] * f32(values[centre - step] + values[centre + step]) + sum);
+    }
+    out[offset + i] = sum;
   }
 }
