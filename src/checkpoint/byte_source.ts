@@ -189,7 +189,9 @@ async function openUrl(url: string, options: ByteSourceOptions): Promise<ByteSou
   const probe = await remote.get({ Range: 'bytes=0-0' });
   if (probe.status === 206) {
     const size = totalSize(probe);
-    await probe.body?.cancel().catch(() => {});
+    // The one byte is read to its end: browsers list a cancelled request as a failed one.
+    if (probe.headers.get('content-length') === '1') await probe.arrayBuffer().catch(() => {});
+    else await probe.body?.cancel().catch(() => {});
     if (size !== null) return new RangeSource(remote, size);
     return downloadAll(remote, await remote.get());
   }

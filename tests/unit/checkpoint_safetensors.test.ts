@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, float, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { floatToHalf, halfToFloat } from '../../src/checkpoint/float16.js';
 import { openCheckpoint, type StateDict } from '../../src/checkpoint/index.js';
@@ -45,8 +45,8 @@ describe('float16', () => {
   });
 
   it('is the nearest half for any number', () => {
-    fc.assert(
-      fc.property(fc.float({ min: -65504, max: 65504, noNaN: true }), (value) => {
+    assert(
+      property(float({ min: -65504, max: 65504, noNaN: true }), (value) => {
         const half = floatToHalf(value);
         const error = Math.abs(halfToFloat(half) - value);
         for (const other of [half - 1, half + 1]) {
