@@ -4,7 +4,13 @@ import { join } from 'node:path';
 
 /** The part that all share: load, infer, hand back plain numbers. `files` is where the fixture is. */
 const USE = `
-export async function use({ Pose2DInferencer }, backend, files) {
+export async function use({ createBackend, Pose2DInferencer }, backend, files, only) {
+  // Starting a backend runs its self-test; a whole network on a software GPU takes longer than it tells.
+  if (only === 'start') {
+    const started = await createBackend(backend);
+    await started.dispose();
+    return { backend: started.name };
+  }
   const read = (name) => fetch(new URL(name, files));
   const { width, height, bboxes } = await (await read('picture.json')).json();
   const data = new Uint8Array(await (await read('picture.rgb')).arrayBuffer());
@@ -26,8 +32,8 @@ export async function use({ Pose2DInferencer }, backend, files) {
 `;
 
 const show = (lib: string) => `
-const backend = new URLSearchParams(location.search).get('backend');
-use(${lib}, backend, new URL('./', location.href)).then(
+const query = new URLSearchParams(location.search);
+use(${lib}, query.get('backend'), new URL('./', location.href), query.get('only')).then(
   (found) => { window.found = found; },
   (error) => { window.found = { failed: String(error) }; },
 );

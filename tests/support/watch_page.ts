@@ -5,6 +5,8 @@ import type { Page } from 'playwright';
 export function watchPage(page: Page): string[] {
   const problems: string[] = [];
   page.on('console', (message) => {
+    // The dev server's own client greets at this level; nothing of ours does.
+    if (message.type() === 'debug' && message.text().startsWith('[vite]')) return;
     const { url } = message.location();
     problems.push(`console.${message.type()}: ${message.text()}${url ? ` (${url})` : ''}`);
   });
