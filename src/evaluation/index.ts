@@ -12,4 +12,6 @@ export {
   type MetricContext,
   type MetricValues,
 } from './metrics/base.js';
+export type { CocoMetric, PersonResult } from './metrics/coco_metric.js';
+export type { CocoWholeBodyMetric, WholeBodyPart } from './metrics/coco_wholebody_metric.js';
 export { buildMetric, METRICS, type MetricLike } from './metrics/index.js';

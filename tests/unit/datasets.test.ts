@@ -194,7 +194,7 @@ describe('pipelines', () => {
       const corners = out?.bbox as NdArray;
       expect(corners.shape).toEqual([1, 4, 2]);
       expect([...corners.data.slice(0, 2), ...corners.data.slice(6)]).toEqual([...(out?.keypoints?.data ?? [])]);
-      expect((out?.img as PixelImage).data).toHaveLength(64 * 64 * 3);
+      expect((out!.img as PixelImage).data).toHaveLength(64 * 64 * 3);
       expect(out?.area?.data[0]).toBeGreaterThan(0);
     }
   });

@@ -1,5 +1,5 @@
 /** Properties of boxes, matrices, flips, NMS and samples that hold for any input. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nms, nmsTorch, nmsTorchGroups, oksNms, softOksNms } from '../../src/evaluation/functional/nms.js';
 import { ndarray } from '../../src/ndarray.js';

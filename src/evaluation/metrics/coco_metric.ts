@@ -72,7 +72,7 @@ interface CocoMetricResult {
  * samples' `rawAnnInfo` and `oriShape`. Samples need `id` and `imgId`; `gtInstances.bboxScales` gives the area for the NMS.
  *
  * @example
- * const metric = new CocoMetric({}, { annotations, datasetMeta });
+ * const metric = await buildMetric({ type: 'CocoMetric' }, { annotations, datasetMeta });
  * metric.process(samples);
  * metric.evaluate(); // { 'coco/AP': 0.624, 'coco/AP .5': 0.835, ... }
  */
