@@ -6,6 +6,7 @@ import { Registry } from '../../registry.js';
 export type NeckClass = new (config: Readonly<Record<string, unknown>>, where?: string) => AnyModule;
 
 export const NECKS = /*@__PURE__*/ new Registry<NeckClass>('NECKS', {
+  CSPNeXtPAFPN: () => import('./cspnext_pafpn.js').then((m) => m.CSPNeXtPAFPN),
   FeatureMapProcessor: () => import('./fmap_proc_neck.js').then((m) => m.FeatureMapProcessor),
   GlobalAveragePooling: () => import('./gap_neck.js').then((m) => m.GlobalAveragePooling),
 });
