@@ -3,8 +3,8 @@
  * wins depends on NumPy's own order of exchanges, so the same introsort stands here.
  */
 
-/** Parts of up to this many elements are sorted by insertion. */
-const SMALL = 16;
+/** Parts of up to this many elements and one more are sorted by insertion. */
+const SMALL = 15;
 
 /** Indices that sort `values` ascending, in NumPy's order among equals; NaN last. */
 export function argsort(values: ArrayLike<number>): number[] {

@@ -157,6 +157,14 @@ describe('NMS', () => {
 });
 
 describe('argsort', () => {
+  it('orders equal values as NumPy does', () => {
+    const values = Array.from({ length: 40 }, (_, i) => (i * 7) % 5);
+    expect(argsort(values)).toEqual([
+      0, 20, 15, 30, 10, 25, 35, 5, 23, 8, 33, 28, 13, 3, 38, 18, 6, 21, 1, 36, 16, 26, 11, 31, 34, 29, 19, 14, 9, 4,
+      24, 39, 27, 22, 17, 12, 32, 7, 2, 37,
+    ]);
+  });
+
   it('sorts, whatever the size and the ties', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 300 }), (values) => {
