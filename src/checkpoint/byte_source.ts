@@ -181,16 +181,17 @@ class Remote {
 }
 
 /**
- * Asks for one byte. A server that answers with just that, and says how long the file is, is read in pieces; any other sends
- * the whole file. (Not HEAD: caches that compress drop its headers.)
+ * Asks for two bytes. A server that answers with a range, and says how long the file is, is read in pieces; any other sends the
+ * whole file. (Not HEAD: caches that compress drop its headers. Not `bytes=0-0`: sirv, which is Vite's dev server, takes an end
+ * of 0 for none given and answers with everything.)
  */
 async function openUrl(url: string, options: ByteSourceOptions): Promise<ByteSource> {
   const remote = new Remote(url, options);
-  const probe = await remote.get({ Range: 'bytes=0-0' });
+  const probe = await remote.get({ Range: 'bytes=0-1' });
   if (probe.status === 206) {
     const size = totalSize(probe);
-    // The one byte is read to its end: browsers list a cancelled request as a failed one.
-    if (probe.headers.get('content-length') === '1') await probe.arrayBuffer().catch(() => {});
+    // Two bytes are read to their end: browsers list a cancelled request as a failed one.
+    if (Number(probe.headers.get('content-length') ?? Infinity) <= 2) await probe.arrayBuffer().catch(() => {});
     else await probe.body?.cancel().catch(() => {});
     if (size !== null) return new RangeSource(remote, size);
     return downloadAll(remote, await remote.get());
@@ -199,7 +200,7 @@ async function openUrl(url: string, options: ByteSourceOptions): Promise<ByteSou
   return downloadAll(remote, probe.status === 416 ? await remote.get() : probe);
 }
 
-/** The file's length from `Content-Range: bytes 0-0/1234`; null when hidden (cross-origin), unknown, or of an encoded body. */
+/** The file's length from `Content-Range: bytes 0-1/1234`; null when hidden (cross-origin), unknown, or of an encoded body. */
 function totalSize(response: Response): number | null {
   const size = /^bytes \d+-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
   const encoding = response.headers.get('content-encoding') ?? 'identity';
