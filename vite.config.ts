@@ -12,6 +12,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin, UserConfig } from 'vite';
+import { quietTfjs } from './vite.tfjs.js';
 import { copyWasm, locateWasm, repairWasmThreads, SCRIPT_URL_INTRO, serveWasm } from './vite.wasm.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -76,7 +77,7 @@ function importTfjsDirectly(): Plugin {
 
 function selfContained(format: 'es' | 'iife', fileName: string, entry: string): UserConfig {
   return {
-    plugins: [locateWasm(format === 'es' ? 'module' : 'script'), repairWasmThreads()],
+    plugins: [locateWasm(format === 'es' ? 'module' : 'script'), repairWasmThreads(), quietTfjs()],
     // `vite build` leaves process.env to the application in library mode; here there is no application's bundler to answer.
     define: { 'process.env.NODE_ENV': '"production"' },
     build: {

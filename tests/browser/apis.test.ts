@@ -1,7 +1,7 @@
 /** initModel, inferenceTopdown and Pose2DInferencer on a small network: results, queue, errors, stream. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { readbackStats } from '../../src/backend/readback.js';
-import { inferenceTopdown, initModel, Pose2DInferencer, type PoseDataSample } from '../../src/index.js';
+import { inferenceTopdown, initModel, type Pose2DInferencer, type PoseDataSample } from '../../src/index.js';
 import { createNano, createTiny, patternPixels, playing, TINY_CONFIG, TINY_WEIGHTS, toCanvas } from './apis_support.js';
 
 const pixels = patternPixels(120, 90);
