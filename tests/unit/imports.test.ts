@@ -18,7 +18,7 @@ const SAME_LEVEL: Readonly<Record<string, readonly string[]>> = {
   ...{
     visualization: ['structures', 'datasets'],
     nn: ['backend', 'ops'],
-    jit: ['ops'],
+    jit: ['backend', 'ops'],
     ops: ['backend'],
     'iife.ts': ['index.ts', 'worker'],
   },
