@@ -1,6 +1,6 @@
 /** The picture with the skeleton on top. The overlay is a canvas in source pixels that fills the same frame as the picture. */
 import { PoseLocalVisualizer } from 'inpose';
-import type { PoseDataSample, PoseMetaInfo, SkeletonStyle } from 'inpose';
+import type { NdArray, PoseDataSample, PoseMetaInfo, SkeletonStyle } from 'inpose';
 import { byId } from './dom.js';
 import type { Media } from './media.js';
 
@@ -107,6 +107,7 @@ export class Stage {
     Object.assign(context, { font: `600 ${size}px system-ui, sans-serif`, lineWidth: size / 4, lineJoin: 'round' });
     context.strokeStyle = 'rgb(0 0 0 / 75%)';
     context.fillStyle = '#fff';
+    const middle = middleOf(keypoints);
     keypointScores.data.forEach((score, i) => {
       const [x, y] = keypoints.data.subarray(i * stride, i * stride + 2);
       if (!(score >= kptThr) || !Number.isFinite(x + y)) return;
@@ -115,10 +116,23 @@ export class Stage {
       context.save();
       context.translate(x, y);
       if (this.mirrored) context.scale(-1, 1);
-      context.strokeText(text, size * 0.55, -size * 0.3);
-      context.fillText(text, size * 0.55, -size * 0.3);
+      // Names of the left half read to the left, so that pairs of knees do not write over each other.
+      const left = x < middle[Math.floor(i / keypoints.shape[1])] !== this.mirrored;
+      context.textAlign = left ? 'right' : 'left';
+      const offset = left ? -size * 0.55 : size * 0.55;
+      context.strokeText(text, offset, -size * 0.3);
+      context.fillText(text, offset, -size * 0.3);
       context.restore();
     });
     context.restore();
   }
+}
+
+/** Mean x of each person's keypoints. */
+function middleOf({ data, shape: [count, k, stride] }: NdArray): number[] {
+  return Array.from({ length: count }, (_, n) => {
+    let sum = 0;
+    for (let i = 0; i < k; i++) sum += data[(n * k + i) * stride];
+    return sum / k;
+  });
 }
