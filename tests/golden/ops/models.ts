@@ -65,6 +65,8 @@ function requireTypes(config: ConfigDict): void {
     need(config.neck as ConfigDict, 'neck', NECKS);
     const head = config.head as ConfigDict | undefined;
     need(head, 'head', HEADS);
+    // SimCCHead builds a ViPNASHead for its deconvolutions then.
+    if (head?.deconv_type === 'vipnas') need({ type: 'ViPNASHead' }, 'head', HEADS);
     for (const decoder of [head?.decoder].flat()) need(decoder as ConfigDict, 'codec', KEYPOINT_CODECS);
   } else need(config, 'model', BACKBONES, NECKS);
   if (absent.length > 0) throw new NotSupported(absent.join(', '));
