@@ -148,6 +148,11 @@ function filterRow(half: Float64Array, length: number, out: Float32Array, offset
 function filterSmallRow(half: Float64Array, length: number, out: Float32Array, offset: number): void {
   const radius = half.length - 1;
   const buffer = line;
+  if (radius === 1) {
+    const [h0, h1] = half;
+    for (let i = 0; i < length; i++) out[offset + i] = h0 * buffer[i + 1] + f32(h1 * f32(buffer[i] + buffer[i + 2]));
+    return;
+  }
   for (let i = 0; i < length; i++) {
     const centre = i + radius;
     let sum = 0;
@@ -161,6 +166,13 @@ function filterColumns(half: Float64Array, width: number, height: number, out: F
   const radius = half.length - 1;
   const values = rows;
   const size = width * height;
+  if (radius === 1) {
+    const [h0, h1] = half;
+    for (let i = 0; i < size; i++) {
+      out[offset + i] = h1 * f32(values[i] + values[i + 2 * width]) + f32(h0 * values[i + width]);
+    }
+    return;
+  }
   for (let i = 0; i < size; i++) {
     const centre = i + radius * width;
     let sum = f32(half[0] * values[centre]);

@@ -277,7 +277,11 @@ function isPeak(
   index: number,
 ): boolean {
   const value = data[start + index];
-  const [cx, cy] = [index % width, Math.floor(index / width)];
+  const cx = index % width;
+  // Slopes are far more common than peaks, and mostly end here.
+  if ((cx > 0 && data[start + index - 1] > value) || (cx < width - 1 && data[start + index + 1] > value))
+    return radius < 1;
+  const cy = (index - cx) / width;
   const toX = Math.min(width - 1, cx + radius);
   const toY = Math.min(height - 1, cy + radius);
   for (let y = Math.max(0, cy - radius); y <= toY; y++) {
