@@ -1,0 +1,254 @@
+/**
+ * A plan on a WebGPU device: buffers, pipelines and bind groups made once, then one command buffer and one `mapAsync` per run.
+ * Constants and pipelines are shared by the plans of all batch sizes.
+ */
+import { BackendError } from '../errors.js';
+import type { TypedArray } from '../ndarray.js';
+import type { BoundTo, Plan, PlannedStep } from './plan.js';
+
+/** Bytes per constant buffer; WebGPU's default `maxStorageBufferBindingSize`. */
+const CHUNK_BYTES = 128 * 2 ** 20;
+const ALIGNMENT = 256;
+
+interface Range {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Progress of compiling, in pipelines. */
+export type CompileProgress = (done: number, total: number) => void;
+
+/** What all plans of one network share on one device. */
+export class GpuShared {
+  readonly device: GPUDevice;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #constants = new Map<string, Range>();
+  readonly #buffers: GPUBuffer[] = [];
+  #chunkEnd = 0;
+
+  constructor(device: GPUDevice) {
+    this.device = device;
+  }
+
+  get pipelineCount(): number {
+    return this.#pipelines.size;
+  }
+
+  /** Bytes of constants on the GPU. */
+  get constantBytes(): number {
+    return this.#buffers.reduce((sum, buffer) => sum + buffer.size, 0);
+  }
+
+  pipeline(wgsl: string, label: string): Promise<GPUComputePipeline> {
+    let found = this.#pipelines.get(wgsl);
+    if (!found) {
+      const module = this.device.createShaderModule({ code: wgsl, label });
+      const made = this.device.createComputePipelineAsync({
+        layout: 'auto',
+        label,
+        compute: { module, entryPoint: 'main' },
+      });
+      found = made.catch((error: unknown) => {
+        throw new BackendError(`jit: the shader "${label}" does not compile: ${String(error)}`, { cause: error });
+      });
+      this.#pipelines.set(wgsl, found);
+    }
+    return found;
+  }
+
+  /** Reserves room for all constants of a plan, then uploads those that are new. */
+  upload(plan: Plan): void {
+    const missing = new Map<string, TypedArray>();
+    for (const { bindings } of plan.steps) {
+      for (const bound of bindings) {
+        if (bound.kind === 'constant' && !this.#constants.has(bound.key)) missing.set(bound.key, bound.data);
+      }
+    }
+    let chunk: [string, TypedArray, number][] = [];
+    this.#chunkEnd = 0;
+    for (const [key, data] of missing) {
+      const bytes = Math.ceil(data.byteLength / ALIGNMENT) * ALIGNMENT;
+      if (chunk.length > 0 && this.#chunkEnd + bytes > CHUNK_BYTES) {
+        this.#flush(chunk);
+        chunk = [];
+      }
+      chunk.push([key, data, this.#chunkEnd]);
+      this.#chunkEnd += bytes;
+    }
+    if (chunk.length > 0) this.#flush(chunk);
+  }
+
+  #flush(chunk: readonly [string, TypedArray, number][]): void {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+    const buffer = this.device.createBuffer({
+      size: this.#chunkEnd,
+      usage,
+      label: 'constants',
+      mappedAtCreation: true,
+    });
+    const mapped = buffer.getMappedRange();
+    for (const [key, data, offset] of chunk) {
+      new Uint8Array(mapped, offset, data.byteLength).set(
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      );
+      this.#constants.set(key, { buffer, offset, size: Math.ceil(data.byteLength / 16) * 16 });
+    }
+    buffer.unmap();
+    this.#buffers.push(buffer);
+    this.#chunkEnd = 0;
+  }
+
+  constant(key: string): Range {
+    return this.#constants.get(key)!;
+  }
+
+  dispose(): void {
+    for (const buffer of this.#buffers) buffer.destroy();
+    this.#buffers.length = 0;
+    this.#constants.clear();
+    this.#pipelines.clear();
+  }
+}
+
+/** How many runs may be under way: the next is encoded while the last is read. */
+const READBACK_BUFFERS = 2;
+
+/** One plan, ready to run. */
+export class GpuNetwork {
+  readonly plan: Plan;
+  readonly #shared: GpuShared;
+  readonly #arenas: readonly GPUBuffer[];
+  readonly #steps: readonly {
+    pipeline: GPUComputePipeline;
+    group: GPUBindGroup;
+    workgroups: readonly [number, number, number];
+  }[];
+  readonly #idle: GPUBuffer[];
+  readonly #all: GPUBuffer[];
+
+  private constructor(plan: Plan, shared: GpuShared, pipelines: readonly GPUComputePipeline[]) {
+    this.plan = plan;
+    this.#shared = shared;
+    const { device } = shared;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    this.#arenas = plan.arenas.map((size, i) => device.createBuffer({ size, usage, label: `arena ${i}` }));
+    const readBytes = plan.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#idle = Array.from({ length: READBACK_BUFFERS }, () =>
+      device.createBuffer({
+        size: readBytes,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+        label: 'result',
+      }),
+    );
+    this.#all = [...this.#arenas, ...this.#idle];
+    this.#steps = plan.steps.map((step, i) => ({
+      pipeline: pipelines[i],
+      group: this.#bindGroup(step, pipelines[i]),
+      workgroups: step.program.workgroups,
+    }));
+  }
+
+  /**
+   * Compiles all pipelines in parallel.
+   *
+   * @throws BackendError when a shader does not compile, or the device is out of memory
+   */
+  static async create(plan: Plan, shared: GpuShared, onProgress?: CompileProgress): Promise<GpuNetwork> {
+    let done = 0;
+    const { device } = shared;
+    device.pushErrorScope('validation');
+    device.pushErrorScope('out-of-memory');
+    const compiling = plan.steps.map(async ({ program }) => {
+      const pipeline = await shared.pipeline(program.wgsl, program.label);
+      onProgress?.(++done, plan.steps.length);
+      return pipeline;
+    });
+    shared.upload(plan);
+    const scopes = [device.popErrorScope(), device.popErrorScope()];
+    const pipelines = await Promise.all(compiling);
+    device.pushErrorScope('validation');
+    device.pushErrorScope('out-of-memory');
+    const network = new GpuNetwork(plan, shared, pipelines);
+    const errors = await Promise.all([...scopes, device.popErrorScope(), device.popErrorScope()]);
+    const error = errors.find((found) => found !== null);
+    if (!error) return network;
+    network.dispose();
+    throw new BackendError(`jit: the GPU refused the compiled network: ${error.message}`);
+  }
+
+  /** Bytes of all buffers of this plan, constants not counted. */
+  get bytes(): number {
+    return this.#all.reduce((sum, buffer) => sum + buffer.size, 0);
+  }
+
+  /**
+   * Runs the network once: everything is issued before this returns, the promise waits for the numbers.
+   *
+   * @param inputs - float32 values, one array per graph input
+   */
+  run(inputs: readonly Float32Array[]): Promise<Float32Array[]> {
+    const { device } = this.#shared;
+    for (const [i, port] of this.plan.inputs.entries()) {
+      const { buffer, byteOffset, byteLength } = inputs[i];
+      device.queue.writeBuffer(this.#arenas[port.arena], port.offset, buffer as ArrayBuffer, byteOffset, byteLength);
+    }
+    const encoder = device.createCommandEncoder();
+    this.#encode(encoder);
+    const result = this.#takeReadback();
+    let end = 0;
+    for (const { arena, offset, bytes } of this.plan.outputs) {
+      encoder.copyBufferToBuffer(this.#arenas[arena], offset, result, end, bytes);
+      end += bytes;
+    }
+    device.queue.submit([encoder.finish()]);
+    return this.#read(result);
+  }
+
+  #encode(encoder: GPUCommandEncoder): void {
+    const pass = encoder.beginComputePass();
+    for (const { pipeline, group, workgroups } of this.#steps) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+    pass.end();
+  }
+
+  /** More runs at a time than buffers: one more is made, and kept. */
+  #takeReadback(): GPUBuffer {
+    const idle = this.#idle.pop();
+    if (idle) return idle;
+    const size = this.plan.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+    const made = this.#shared.device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    this.#all.push(made);
+    return made;
+  }
+
+  async #read(result: GPUBuffer): Promise<Float32Array[]> {
+    await result.mapAsync(GPUMapMode.READ);
+    const values = result.getMappedRange().slice(0);
+    result.unmap();
+    this.#idle.push(result);
+    let start = 0;
+    return this.plan.outputs.map(({ bytes }) => {
+      const array = new Float32Array(values, start, bytes / 4);
+      start += bytes;
+      return array;
+    });
+  }
+
+  #bindGroup({ bindings }: PlannedStep, pipeline: GPUComputePipeline): GPUBindGroup {
+    const entries = bindings.map((bound, binding) => ({ binding, resource: this.#resource(bound) }));
+    return this.#shared.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  }
+
+  #resource(bound: BoundTo): GPUBufferBinding {
+    if (bound.kind === 'constant') return this.#shared.constant(bound.key);
+    return { buffer: this.#arenas[bound.arena], offset: bound.offset, size: bound.bytes };
+  }
+
+  dispose(): void {
+    for (const buffer of this.#all) buffer.destroy();
+  }
+}

@@ -1,0 +1,32 @@
+/** Which kernel compiles which operation. */
+import type { GraphNode } from '../graph.js';
+import { convDirect } from './conv_direct.js';
+import { concat, copy, COPY_OPS, gather, split } from './copy.js';
+import { matmul } from './matmul.js';
+import { pointwise } from './pointwise.js';
+import { pool } from './pool.js';
+import { NoKernel, type Kernel, type KernelContext, type Program } from './program.js';
+import { reduce, REDUCE_OPS } from './reduce.js';
+import { resizeBilinear } from './resize_bilinear.js';
+
+const KERNELS: Readonly<Record<string, Kernel>> = {
+  ...Object.fromEntries(COPY_OPS.map((op) => [op, copy])),
+  ...Object.fromEntries(REDUCE_OPS.map((op) => [op, reduce])),
+  AvgPool: pool,
+  BatchMatMul: matmul,
+  Concat: concat,
+  Conv: convDirect,
+  GatherV2: gather,
+  MaxPool: pool,
+  Pointwise: pointwise,
+  ResizeBilinear: resizeBilinear,
+  SplitV: split,
+  _FusedMatMul: matmul,
+};
+
+/** @throws NoKernel naming the operation that cannot be compiled */
+export function programsOf(node: GraphNode, context: KernelContext): readonly Program[] {
+  const kernel = KERNELS[node.op];
+  if (!kernel) throw new NoKernel(node.op);
+  return kernel(node, context);
+}

@@ -1,0 +1,59 @@
+/** The operations that passes make out of tfjs's kernels, with their attributes. Everything else keeps tfjs's name. */
+import type { Expr } from './expr.js';
+import type { GraphNode, ValueId } from './graph.js';
+
+/** How an operand of an element-wise expression is found at an output element; axes of size 1 are broadcast besides. */
+export interface OperandMap {
+  /** Nearest up-sampling: the operand's row is y / up[0], its column x / up[1]. */
+  readonly up: readonly [fy: number, fx: number];
+}
+
+export const SAME: OperandMap = { up: [1, 1] };
+
+/** `Pointwise`: every output element is an expression of one element of each operand. */
+export interface PointwiseAttrs {
+  readonly expr: Expr;
+  /** One per input. */
+  readonly maps: readonly OperandMap[];
+}
+
+/**
+ * `Conv`: a convolution, plus bias, plus an expression whose operand 0 is the result and whose other operands are the inputs after
+ * `x, filter, bias`.
+ */
+export interface ConvAttrs {
+  readonly kind: 'dense' | 'depthwise';
+  readonly strides: readonly [h: number, w: number];
+  readonly dilations: readonly [h: number, w: number];
+  /** Rows above and columns left of the input that read as zero. */
+  readonly pad: readonly [top: number, left: number];
+  readonly hasBias: boolean;
+  readonly expr: Expr;
+  /** One per input after bias. */
+  readonly maps: readonly OperandMap[];
+}
+
+export function isPointwise(
+  node: GraphNode | null | undefined,
+): node is GraphNode & { readonly attrs: PointwiseAttrs } {
+  return node?.op === 'Pointwise';
+}
+
+export function isConv(node: GraphNode | null | undefined): node is GraphNode & { readonly attrs: ConvAttrs } {
+  return node?.op === 'Conv';
+}
+
+/** Operands of a convolution's expression, without the convolution itself. */
+export function convExtras(node: GraphNode & { readonly attrs: ConvAttrs }): readonly ValueId[] {
+  return node.inputs.slice(node.attrs.hasBias ? 3 : 2);
+}
+
+/** A node with typed attributes as a plain one. */
+export function makeNode<A extends object>(
+  op: string,
+  inputs: readonly ValueId[],
+  attrs: A,
+  output: ValueId,
+): GraphNode {
+  return { op, inputs, attrs: attrs as Record<string, unknown>, outputs: [output] };
+}

@@ -1,0 +1,121 @@
+/** A graph as a list of programs with a place for every storage: everything about a compiled network but the GPU objects. */
+import type { TypedArray } from '../ndarray.js';
+import type { Graph, ValueId } from './graph.js';
+import { programsOf } from './kernels/index.js';
+import type { Binding, KernelContext, Program } from './kernels/program.js';
+import { layout } from './layout.js';
+import { planMemory, type MemoryPlan, type StorageUse } from './memory.js';
+import { isContiguous, type View } from './view.js';
+
+export interface PlanLimits {
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxStorageBufferBindingSize: number;
+}
+
+/** Where a binding lies: in an arena, or among the constants. */
+export type BoundTo =
+  | { readonly kind: 'arena'; readonly arena: number; readonly offset: number; readonly bytes: number }
+  | { readonly kind: 'constant'; readonly key: string; readonly data: TypedArray };
+
+export interface PlannedStep {
+  readonly program: Program;
+  readonly bindings: readonly BoundTo[];
+}
+
+/** A graph input or output: contiguous float32 in an arena. */
+export interface Port {
+  readonly shape: readonly number[];
+  readonly arena: number;
+  /** Bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface Plan {
+  readonly steps: readonly PlannedStep[];
+  /** Bytes of each arena. */
+  readonly arenas: readonly number[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
+
+/** @throws NoKernel when an operation cannot be compiled */
+export function makePlan(graph: Graph, limits: PlanLimits): Plan {
+  const { views, free } = layout(graph);
+  const context: KernelContext = {
+    graph,
+    limits,
+    view: (id) => views.get(id)!,
+    constant: (id) => graph.values[id].constant,
+  };
+  const nodes = graph.nodes.filter((node) => !free.has(node));
+  const staged = nodes.flatMap((node, i) => programsOf(node, context).map((program) => ({ program, node: i })));
+  // A result that is a window onto something wider is copied out.
+  const outputs = graph.outputs.map((id) => views.get(id)!);
+  if (!outputs.every(isContiguous)) throw new RangeError('makePlan: found an output that is no contiguous array.');
+  const memory = planMemory(storageUses(graph, context, staged, outputs), limits.maxStorageBufferBindingSize);
+  const steps = staged.map(({ program, node }) => ({
+    program,
+    bindings: program.bindings.map((binding) => bind(binding, node, context, memory)),
+  }));
+  const port = (view: View): Port => {
+    const slot = memory.slots.get(storageKey(view.storage))!;
+    const bytes = view.shape.reduce((a, b) => a * b, 4);
+    return { shape: view.shape, arena: slot.arena, offset: slot.offset + view.offset * 4, bytes };
+  };
+  return {
+    steps,
+    arenas: memory.arenas,
+    inputs: graph.inputs.map((id) => port(views.get(id)!)),
+    outputs: outputs.map(port),
+  };
+}
+
+const storageKey = (id: ValueId): string => `value ${id}`;
+const scratchKey = (node: number, name: string): string => `scratch ${node} ${name}`;
+
+interface Staged {
+  readonly program: Program;
+  /** Which node it belongs to. */
+  readonly node: number;
+}
+
+function storageUses(
+  graph: Graph,
+  context: KernelContext,
+  staged: readonly Staged[],
+  outputs: readonly View[],
+): StorageUse[] {
+  const uses = new Map<string, { bytes: number; reads: number[]; writes: number[] }>();
+  const useOf = (key: string, bytes: number) => {
+    const found = uses.get(key) ?? { bytes, reads: [], writes: [] };
+    uses.set(key, found);
+    return found;
+  };
+  const bytesOf = (id: ValueId) => graph.values[id].shape.reduce((a, b) => a * b, 4);
+  for (const id of graph.inputs) useOf(storageKey(id), bytesOf(id));
+  for (const [step, { program, node }] of staged.entries()) {
+    for (const binding of program.bindings) {
+      if (binding.kind === 'scratch') {
+        useOf(scratchKey(node, binding.name), binding.size * 4)[binding.access === 'read' ? 'reads' : 'writes'].push(
+          step,
+        );
+      } else if (binding.kind !== 'constant' && !context.constant(binding.value)) {
+        const { storage } = context.view(binding.value);
+        useOf(storageKey(storage), bytesOf(storage))[binding.kind === 'read' ? 'reads' : 'writes'].push(step);
+      }
+    }
+  }
+  const inputs = new Set(graph.inputs.map(storageKey));
+  const kept = new Set(outputs.map((view) => storageKey(view.storage)));
+  return [...uses].map(([id, use]) => ({ id, ...use, fromStart: inputs.has(id), toEnd: kept.has(id) }));
+}
+
+function bind(binding: Binding, node: number, context: KernelContext, memory: MemoryPlan): BoundTo {
+  if (binding.kind === 'constant') return binding;
+  if (binding.kind === 'scratch') return { kind: 'arena', ...memory.slots.get(scratchKey(node, binding.name))! };
+  const data = context.constant(binding.value);
+  if (data) return { kind: 'constant', key: storageKey(binding.value), data };
+  return { kind: 'arena', ...memory.slots.get(storageKey(context.view(binding.value).storage))! };
+}
