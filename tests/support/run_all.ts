@@ -125,12 +125,10 @@ function atLeastOne(tally: Tally): Tally {
 /** The script behind a package's command, so that no shell and no `npx` stands in between. */
 function binary(packageName: string, bin: string): string {
   const require = createRequire(import.meta.url);
-  const manifest = join(packageFolder(packageName), 'package.json');
+  const manifest = join(PROJECT, 'node_modules', packageName, 'package.json');
   const field: string | Record<string, string> = require(manifest).bin;
   return join(dirname(manifest), typeof field === 'string' ? field : field[bin]);
 }
-
-const packageFolder = (name: string) => join(PROJECT, 'node_modules', name);
 
 /** Runs a Node script with our output as its output; gives its exit status. */
 function run(script: string, args: readonly string[]): Promise<number> {
