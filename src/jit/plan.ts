@@ -2,7 +2,7 @@
 import type { TypedArray } from '../ndarray.js';
 import type { Graph, ValueId } from './graph.js';
 import { programsOf } from './kernels/index.js';
-import type { Binding, KernelContext, Program } from './kernels/program.js';
+import { constantKey, type Binding, type KernelContext, type Program } from './kernels/program.js';
 import { layout } from './layout.js';
 import { planMemory, type MemoryPlan, type StorageUse } from './memory.js';
 import { isContiguous, type View } from './view.js';
@@ -116,6 +116,6 @@ function bind(binding: Binding, node: number, context: KernelContext, memory: Me
   if (binding.kind === 'constant') return binding;
   if (binding.kind === 'scratch') return { kind: 'arena', ...memory.slots.get(scratchKey(node, binding.name))! };
   const data = context.constant(binding.value);
-  if (data) return { kind: 'constant', key: storageKey(binding.value), data };
+  if (data) return { kind: 'constant', key: constantKey(data), data };
   return { kind: 'arena', ...memory.slots.get(storageKey(context.view(binding.value).storage))! };
 }

@@ -2,12 +2,20 @@
  * Direct convolution for every shape: each invocation keeps a strip of output pixels times a few output channels in registers and
  * walks the window. Depthwise convolutions walk one channel (or four) each.
  */
-import type { TypedArray } from '../../ndarray.js';
 import type { GraphNode } from '../graph.js';
 import { convExtras, SAME, type ConvAttrs } from '../nodes.js';
 import { isVec4, shape4, type View } from '../view.js';
 import { bufferType, epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
-import { declare, groups, NoKernel, type Binding, type Kernel, type KernelContext, type Program } from './program.js';
+import {
+  constantKey,
+  declare,
+  groups,
+  NoKernel,
+  type Binding,
+  type Kernel,
+  type KernelContext,
+  type Program,
+} from './program.js';
 
 type Conv = GraphNode & { readonly attrs: ConvAttrs };
 
@@ -38,7 +46,7 @@ export function convParts(node: Conv, context: KernelContext): ConvParts {
 function biasBinding(node: Conv, context: KernelContext): Binding {
   const data = context.constant(node.inputs[2]);
   if (!data) throw new NoKernel('Conv', 'with a computed bias has no WGSL kernel');
-  return { kind: 'constant', key: `value ${node.inputs[2]}`, data };
+  return { kind: 'constant', key: constantKey(data), data };
 }
 
 /** Bindings in the order x, filter, bias, extras, result. */
@@ -135,7 +143,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   ${finish.join('\n  ')}
 }`;
-  const filter: Binding = { kind: 'constant', key: `value ${node.inputs[1]}`, data: constantOf(node, context) };
+  const filter = filterBinding(node, context);
   return {
     label: `conv${kh}x${kw} ${inner}->${outer}${strides[0] > 1 ? `/${strides[0]}` : ''}`,
     wgsl,
@@ -144,8 +152,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   };
 }
 
-function constantOf(node: Conv, context: KernelContext): TypedArray {
-  return context.constant(node.inputs[1])!;
+function filterBinding(node: Conv, context: KernelContext): Binding {
+  const data = context.constant(node.inputs[1])!;
+  return { kind: 'constant', key: constantKey(data), data };
 }
 
 /** One output pixel times one channel, or four, per invocation. */
@@ -187,7 +196,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   ${done.statements.join('\n  ')}
   result[${indexAt(out, SAME, width)}] = ${done.result};
 }`;
-  const filter: Binding = { kind: 'constant', key: `value ${node.inputs[1]}`, data: constantOf(node, context) };
+  const filter = filterBinding(node, context);
   return {
     label: `depthwise${kh}x${kw} ${inner}`,
     wgsl,

@@ -99,16 +99,23 @@ export abstract class BaseHead extends Module<HeadFeats, Tensor[]> {
     try {
       // All reads start here, while the caller's backend is still the active one.
       const arrays = await Promise.all(outputs.map((output) => readTensor(output)));
-      const batch = outputs[0].shape[0];
-      return Array.from({ length: batch }, (_, n) =>
-        this.decode(
-          outputs.map((output, i) => sampleOf(arrays[i], output.shape, n)),
-          testCfg,
-        ),
+      return this.decodeOutputs(
+        arrays.map((data, i) => ({ data, shape: outputs[i].shape })),
+        testCfg,
       );
     } finally {
       for (const output of outputs) output.dispose();
     }
+  }
+
+  /** Decodes what `predictTensors` gave, as numbers in the tensors' own layout. */
+  decodeOutputs(outputs: readonly NdArray[], testCfg: TestCfg): HeadPrediction[] {
+    return Array.from({ length: outputs[0].shape[0] }, (_, n) =>
+      this.decode(
+        outputs.map(({ data, shape }) => sampleOf(data, shape, n)),
+        testCfg,
+      ),
+    );
   }
 
   /** Decodes one sample's outputs, in the layout that codecs take: maps [C, h, w], columns [1, K, ...]. */

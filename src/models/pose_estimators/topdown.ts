@@ -39,6 +39,11 @@ export class TopdownPoseEstimator extends BasePoseEstimator {
     return this.addPredToDataSample(predictions, samples);
   }
 
+  /** `readPredictions` for outputs that are numbers already, in the tensors' own layout. */
+  decodeOutputs(outputs: readonly NdArray[], samples: readonly PoseDataSample[]): PoseDataSample[] {
+    return this.addPredToDataSample(this.#requireHead().decodeOutputs(outputs, this.testCfg), samples);
+  }
+
   /** Maps predictions from input to image space and puts them into copies of the samples. */
   addPredToDataSample(predictions: readonly HeadPrediction[], samples: readonly PoseDataSample[]): PoseDataSample[] {
     return samples.map((sample, i) => this.#addPrediction(predictions[i], this.#withMetainfo(sample)));

@@ -1,0 +1,77 @@
+/**
+ * The door of this folder: a forward pass in, something that runs it on the GPU out. One compiler per model and device; what it
+ * compiles (one network per batch size) shares weights and pipelines.
+ */
+import type { NdArray } from '../ndarray.js';
+import type { Tensor } from '../tf.js';
+import { GpuNetwork, GpuShared, type CompileProgress } from './gpu_network.js';
+import { NoKernel } from './kernels/program.js';
+import { optimize } from './passes/index.js';
+import { makePlan } from './plan.js';
+import { trace, UntraceableKernel } from './trace.js';
+
+/** Figures of a compiled network, for reports. */
+export interface CompiledStats {
+  readonly dispatches: number;
+  /** Of the compiler, all its networks together. */
+  readonly pipelines: number;
+  /** Constants of the compiler and buffers of this network. */
+  readonly gpuBytes: number;
+}
+
+export interface CompiledNetwork {
+  readonly stats: CompiledStats;
+  /**
+   * Everything is issued before this returns; the promise waits for the numbers.
+   *
+   * @param x - values of the input, in the shape it was compiled for
+   */
+  run(x: Float32Array): Promise<NdArray[]>;
+  dispose(): void;
+}
+
+/** Why a forward pass cannot be compiled, in words for people; null for errors of another kind. */
+export function whyNotCompiled(error: unknown): string | null {
+  return error instanceof UntraceableKernel || error instanceof NoKernel ? error.message : null;
+}
+
+export class JitCompiler {
+  readonly #shared: GpuShared;
+
+  /** @param device - the `GPUDevice` of tfjs's WebGPU backend */
+  constructor(device: unknown) {
+    this.#shared = new GpuShared(device as GPUDevice);
+  }
+
+  /**
+   * Records `forward` for an input of `shape` and compiles it.
+   *
+   * @throws an error that `whyNotCompiled` explains, when an operation has no kernel; BackendError when the GPU refuses
+   */
+  async compile(
+    shape: readonly number[],
+    forward: (x: Tensor) => readonly Tensor[],
+    onProgress?: CompileProgress,
+  ): Promise<CompiledNetwork> {
+    const graph = optimize(await trace(shape, forward));
+    const plan = makePlan(graph, this.#shared.device.limits);
+    const network = await GpuNetwork.create(plan, this.#shared, onProgress);
+    const shared = this.#shared;
+    return {
+      get stats() {
+        const gpuBytes = shared.constantBytes + network.bytes;
+        return { dispatches: plan.steps.length, pipelines: shared.pipelineCount, gpuBytes };
+      },
+      run: async (x) => {
+        const outputs = await network.run([x]);
+        return outputs.map((data, i) => ({ data, shape: plan.outputs[i].shape }));
+      },
+      dispose: () => network.dispose(),
+    };
+  }
+
+  /** Frees the weights. Dispose the networks first. */
+  dispose(): void {
+    this.#shared.dispose();
+  }
+}
