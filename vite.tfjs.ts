@@ -31,7 +31,8 @@ export function quietTfjs(): Plugin {
       const repair = REPAIRS.find(([file]) => path.endsWith(file));
       if (!repair) return null;
       const [file, found, repaired] = repair;
-      if (code.split(found).length !== 2) throw new Error(`quiet-tfjs: ${file} changed; see whether this is still needed.`);
+      if (code.split(found).length !== 2)
+        throw new Error(`quiet-tfjs: ${file} changed; see whether this is still needed.`);
       return { code: code.replace(found, repaired), map: null };
     },
   };

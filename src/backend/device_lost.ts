@@ -49,10 +49,28 @@ class FaultWatch {
     });
     this.#waiting.add(onFault);
     try {
-      return await Promise.race([read(), fault]);
+      return await Promise.race([this.#typed(read), fault]);
     } finally {
       this.#waiting.delete(onFault);
     }
+  }
+
+  /** A read that a lost device cuts off fails with the browser's AbortError, which must not pass for the caller's own abort. */
+  async #typed<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      const found = error instanceof Error || error instanceof DOMException ? error.message : String(error);
+      throw this.#error(
+        `the result could not be read (${found})`,
+        'try again, or dispose the model and create it again',
+        error,
+      );
+    }
+  }
+
+  #error(what: string, cure: string, cause?: unknown): BackendError {
+    return new BackendError(`backend "${this.#name}": ${what}; ${cure}.`, { cause });
   }
 
   #throwKnown(): void {
@@ -74,15 +92,13 @@ class FaultWatch {
   }
 
   #report(what: string): void {
-    const error = new BackendError(
-      `backend "${this.#name}": ${what}; the result was dropped, try again or use backend "wasm".`,
-    );
+    const error = this.#error(what, 'the result was dropped, try again or use backend "wasm"');
     if (this.#waiting.size === 0) this.#unreported ??= error;
     for (const reject of this.#waiting) reject(error);
   }
 
   #lose(what: string): void {
-    this.permanent ??= new BackendError(`backend "${this.#name}": ${what}; dispose the model and create it again.`);
+    this.permanent ??= this.#error(what, 'dispose the model and create it again');
     for (const reject of this.#waiting) reject(this.permanent);
   }
 }

@@ -125,7 +125,10 @@ function start(name: BackendName, adapter: string, reason: string, options: Back
     options.signal?.throwIfAborted();
     const record = pageBackend(name);
     try {
-      const started = await startBackend(name, () => load(name, options));
+      const started = await startBackend(name, {
+        load: PACKAGES[name],
+        configure: () => configure(name, options),
+      });
       if (record.tested !== started.instance || options.selfTest) await test(started, name, options);
       record.tested = started.instance;
       options.signal?.throwIfAborted();
@@ -139,23 +142,16 @@ function start(name: BackendName, adapter: string, reason: string, options: Back
   });
 }
 
-/** Imports the package, which registers the backend; wasm also needs to know where its files are. */
-async function load(name: BackendName, options: BackendOptions): Promise<void> {
-  switch (name) {
-    case 'webgpu':
-      await import('@tensorflow/tfjs-backend-webgpu');
-      return;
-    case 'webgl':
-      await import('@tensorflow/tfjs-backend-webgl');
-      return;
-    case 'wasm':
-      return configureWasm(await import('@tensorflow/tfjs-backend-wasm'), options.wasmPaths, options.signal);
-    case 'cpu':
-      await import('@tensorflow/tfjs-backend-cpu');
-      return;
-    default:
-      return name satisfies never;
-  }
+const PACKAGES = {
+  webgpu: () => import('@tensorflow/tfjs-backend-webgpu'),
+  webgl: () => import('@tensorflow/tfjs-backend-webgl'),
+  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
+  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+} as const satisfies Readonly<Record<BackendName, () => Promise<unknown>>>;
+
+/** Only wasm has something to be told: where its files are. */
+async function configure(name: BackendName, { wasmPaths, signal }: BackendOptions): Promise<void> {
+  if (name === 'wasm') await configureWasm(await PACKAGES.wasm(), wasmPaths, signal);
 }
 
 async function test(started: EngineSwitch, name: BackendName, options: BackendOptions): Promise<void> {
@@ -195,7 +191,12 @@ class StartedBackend implements Backend {
   }
 }
 
+/** Without the frame that our own messages have: it is put around the whole. */
 function messageOf(error: unknown): string {
   const message = (error as { message?: unknown } | null)?.message;
-  return typeof message === 'string' ? message.trim() : String(error);
+  const text = typeof message === 'string' ? message : String(error);
+  return text
+    .trim()
+    .replace(/^backend "\w+": /, '')
+    .replace(/\.$/, '');
 }

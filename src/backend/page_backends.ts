@@ -48,8 +48,16 @@ export function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-/** Makes sure that `name` is registered (through `load`, if the page has not done so) and started. */
-export async function startBackend(name: string, load: () => Promise<unknown>): Promise<EngineSwitch> {
+/** How to get a backend that the page does not have. */
+export interface BackendPackage {
+  /** Imports the package, which registers the backend and its kernels. */
+  load(): Promise<unknown>;
+  /** Called before each start. */
+  configure(): Promise<void>;
+}
+
+/** Makes sure that `name` is registered (through its package, if the page has not done so) and started. */
+export async function startBackend(name: string, { load, configure }: BackendPackage): Promise<EngineSwitch> {
   const engine = engineInternals();
   const record = pageBackend(name);
   if (record.ours && engine.registry[name] && permanentFault(engine.registry[name])) removeDead(name);
@@ -57,7 +65,10 @@ export async function startBackend(name: string, load: () => Promise<unknown>): 
     record.ours = true;
     await register(name, load);
   }
-  if (!(name in engine.registry)) await instantiate(name);
+  if (!(name in engine.registry)) {
+    if (record.ours) await configure();
+    await instantiate(name);
+  }
   const started = new EngineSwitch(name);
   if (record.ours) silence(started.instance);
   watchFaults(started.instance, name, record.ours);
@@ -140,7 +151,9 @@ export function removeIfUnused(name: string): void {
   const instance = engine.registry[name];
   if (instance) {
     flush(instance);
-    if (engine.backendName === name || instance.numDataIds() > 0) return;
+    if (engine.backendName === name) return;
+    // A lost device never lets go of its tensors.
+    if (instance.numDataIds() > 0 && !permanentFault(instance)) return;
   }
   remove(name);
 }

@@ -46,6 +46,8 @@ export async function readTensor(tensor: Tensor): Promise<Float32Array> {
 async function read(tensor: Tensor, instance: BackendInstance | null): Promise<ArrayLike<number>> {
   const gl = (instance?.gpgpu as { gl?: WebGL2RenderingContext } | undefined)?.gl;
   if (gl && 'fenceSync' in gl) await gpuDone(gl);
+  // tfjs would look for the end of its fence for ever.
+  if (gl?.isContextLost()) throw new Error('the WebGL context was lost');
   return tensor.data() as Promise<ArrayLike<number>>;
 }
 
