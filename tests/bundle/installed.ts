@@ -16,7 +16,9 @@ export async function command(cwd: string, name: string, ...args: string[]): Pro
     return stdout;
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${name} ${args.join(' ')} failed:\n${stdout}\n${stderr}`, { cause: error });
+    // The end is where tools say what was wrong; the cause would print it all a second time.
+    // oxlint-disable-next-line preserve-caught-error
+    throw new Error(`${name} ${args.join(' ')} failed:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`);
   }
 }
 
