@@ -23,8 +23,8 @@ export { BACKEND_NAMES, createBackend } from './backend/init.js';
 export type { Backend, BackendChoice, BackendName, BackendOptions } from './backend/init.js';
 export type { WasmPaths } from './backend/wasm_paths.js';
 
-// Results
-export type { InstanceData, PoseDataSample, PredFields, SampleMetainfo } from './structures/pose_data_sample.js';
+// Results, and the geometry between picture and network
+export * from './structures/index.js';
 
 // Weights files
 export * from './checkpoint/index.js';
@@ -41,10 +41,11 @@ export { POSE_ESTIMATORS } from './models/pose_estimators/index.js';
 export { buildBackbone, buildHead, buildNeck, buildPoseEstimator } from './models/builder.js';
 export type { FlipMode, TestCfg } from './models/test_cfg.js';
 
-// Datasets
-export { DATASET_METAINFO, datasetTypeToMetainfo, loadPoseMetainfo } from './datasets/metainfo/index.js';
-export type { DatasetInfo, KeypointInfo, PoseMetaInfo, RgbColor, SkeletonInfo } from './datasets/metainfo/types.js';
-export { parsePoseMetainfo } from './datasets/utils.js';
+// Datasets, meta-info and transforms
+export * from './datasets/index.js';
+
+// Metrics
+export * from './evaluation/index.js';
 
 // Drawing
 export * from './visualization/index.js';

@@ -75,7 +75,7 @@ describe('results', () => {
     const plain = await inferencer.infer(pixels, { bboxes: BOXES, flipTest: false, outputHeatmaps: true });
     expect(flipped.predInstances!.keypoints.shape).toEqual([3, 17, 2]);
     expect(keypoints(plain)).not.toEqual(keypoints(flipped));
-    expect(plain.predFields!.heatmaps.shape).toEqual([3 * 17, 16, 16]);
+    expect(plain.predFields!.heatmaps.shape).toEqual([17, 90, 120]);
     expect(flipped.predFields).toBeUndefined();
     expect(keypoints(await inferencer.infer(pixels, { bboxes: BOXES }))).toEqual(keypoints(flipped));
     const { frame, crop, network, read, decode, total } = inferencer.timings;

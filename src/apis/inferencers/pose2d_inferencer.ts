@@ -3,12 +3,13 @@ import { readConfig } from '../../config.js';
 import type { BackendName } from '../../backend/init.js';
 import type { ByteSourceLike } from '../../checkpoint/byte_source.js';
 import type { PoseMetaInfo } from '../../datasets/metainfo/types.js';
+import { zeros } from '../../ndarray.js';
 import type { PoseDataSample } from '../../structures/pose_data_sample.js';
+import { mergeDataSamples } from '../../structures/utils.js';
 import type { BoxesLike } from '../boxes.js';
 import type { FrameSource } from '../frame.js';
 import { FrameTicker } from '../frame_ticker.js';
 import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
-import { mergeSamples } from '../merge_samples.js';
 import type { PoseModel } from '../pose_model.js';
 import { inferPicture, noTimings, pipelineOf, type PredictOptions, type Timings } from '../predict_topdown.js';
 
@@ -35,6 +36,7 @@ const OPTION_KEYS = {
   metainfo: undefined,
   fetch: undefined,
   sidecar: undefined,
+  jit: undefined,
 };
 
 const INFER_KEYS = {
@@ -93,7 +95,8 @@ export class Pose2DInferencer {
   /** The backend in use and, in one readable line, why. */
   get backend(): { readonly name: BackendName; readonly reason: string } {
     const { name, reason } = this.model.backend;
-    return { name, reason };
+    const { jit } = this.model;
+    return { name, reason: jit ? `${reason}; ${jit.note}` : reason };
   }
 
   get metainfo(): PoseMetaInfo {
@@ -111,7 +114,7 @@ export class Pose2DInferencer {
   }
 
   /**
-   * Poses of all persons in one picture, as one sample. Calls queue in order; the picture is read when this is called.
+   * Poses of all persons in one picture, as one sample; heatmaps, if asked for, in the picture's own pixels. Calls queue in order; the picture is read when this is called.
    *
    * @throws InputError for an unusable picture or box; BackendError when the GPU fails or `dispose` is called meanwhile
    */
@@ -120,8 +123,7 @@ export class Pose2DInferencer {
     const { bboxes, ...rest } = options;
     const { samples, width, height, timings } = await inferPicture(this.model, image, bboxes, rest);
     this.#timings = timings;
-    const { inputSize } = pipelineOf(this.model).affine;
-    return mergeSamples(samples, this.model.metainfo, { width, height, inputSize, timestamp: options.timestamp ?? 0 });
+    return samples.length > 0 ? mergeDataSamples(samples) : this.#nobody([height, width], options.timestamp ?? 0);
   }
 
   /**
@@ -157,6 +159,21 @@ export class Pose2DInferencer {
   /** Frees the model and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
   dispose(): Promise<void> {
     return this.model.dispose();
+  }
+
+  #nobody(imgShape: readonly [h: number, w: number], timestamp: number): PoseDataSample {
+    const { flipIndices, numKeypoints: k } = this.model.metainfo;
+    const { inputSize } = pipelineOf(this.model).affine;
+    return {
+      metainfo: { imgShape, inputSize, inputCenter: zeros([0, 2]), inputScale: zeros([0, 2]), flipIndices, timestamp },
+      predInstances: {
+        bboxes: zeros([0, 4]),
+        bboxScores: zeros([0]),
+        keypoints: zeros([0, k, 2]),
+        keypointScores: zeros([0, k]),
+        keypointsVisible: zeros([0, k]),
+      },
+    };
   }
 
   async #warmUp(signal?: AbortSignal): Promise<void> {
