@@ -47,8 +47,9 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Persons per forward; twice as many pictures with a flip test. */
-const MAX_BATCH = 8;
+/** Persons per forward; twice as many pictures with a flip test. Larger batches only pay on GPUs, elsewhere they cost memory. */
+const MAX_BATCH_GPU = 8;
+const MAX_BATCH_CPU = 4;
 
 const pipelines = new WeakMap<PoseModel, TopdownPipeline>();
 
@@ -60,6 +61,11 @@ export function pipelineOf(model: PoseModel): TopdownPipeline {
     pipelines.set(model, pipeline);
   }
   return pipeline;
+}
+
+/** Whether the model's backend compiles shaders. */
+export function runsOnGpu({ backend }: PoseModel): boolean {
+  return backend.name === 'webgpu' || backend.name === 'webgl';
 }
 
 /** @throws ConfigError for a model that is not top-down */
@@ -114,9 +120,10 @@ async function predictTopdown(
 ): Promise<PoseDataSample[]> {
   const results: PoseDataSample[] = [];
   const count = boxes.bboxes.shape[0];
-  for (let start = 0; start < count; start += MAX_BATCH) {
+  const maxBatch = runsOnGpu(model) ? MAX_BATCH_GPU : MAX_BATCH_CPU;
+  for (let start = 0; start < count; start += maxBatch) {
     options.signal?.throwIfAborted();
-    const persons = Array.from({ length: Math.min(MAX_BATCH, count - start) }, (_, i) => start + i);
+    const persons = Array.from({ length: Math.min(maxBatch, count - start) }, (_, i) => start + i);
     results.push(...(await predictBatch(model, frame, boxes, persons, options, timings)));
   }
   return results;
@@ -211,8 +218,7 @@ function padded(
   predict: (x: Tensor4D, samples: readonly PoseDataSample[]) => Tensor[],
 ): Tensor[] {
   const count = samples.length;
-  const isGpu = model.backend.name === 'webgpu' || model.backend.name === 'webgl';
-  const missing = isGpu ? 2 ** Math.ceil(Math.log2(count)) - count : 0;
+  const missing = runsOnGpu(model) ? 2 ** Math.ceil(Math.log2(count)) - count : 0;
   if (missing === 0) return predict(x, samples);
   const last = tf.slice(x, [count - 1], [1]);
   const batch = tf.concat([x, ...Array.from({ length: missing }, () => last)]);

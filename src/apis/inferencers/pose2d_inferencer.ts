@@ -11,7 +11,7 @@ import type { FrameSource } from '../frame.js';
 import { FrameTicker } from '../frame_ticker.js';
 import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import type { PoseModel } from '../pose_model.js';
-import { inferPicture, noTimings, pipelineOf, type PredictOptions, type Timings } from '../predict_topdown.js';
+import { inferPicture, noTimings, pipelineOf, runsOnGpu, type PredictOptions, type Timings } from '../predict_topdown.js';
 
 export interface Pose2DInferencerOptions extends InitModelOptions {
   /** A whole config, its `model` node, or a URL. @default null: it is in the checkpoint, or beside it */
@@ -82,9 +82,8 @@ export class Pose2DInferencer {
     const model = await initModel(config, checkpoint, rest);
     const inferencer = new Pose2DInferencer(model);
     if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };
-    const isGpu = model.backend.name === 'webgpu' || model.backend.name === 'webgl';
     try {
-      if (warmup ?? isGpu) await inferencer.#warmUp(options.signal);
+      if (warmup ?? runsOnGpu(model)) await inferencer.#warmUp(options.signal);
       return inferencer;
     } catch (error) {
       await model.dispose();
