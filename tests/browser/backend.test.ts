@@ -95,3 +95,32 @@ test('a hardware GPU comes first, the others are not touched', async () => {
   expect(backend.reason).toBe('webgpu: the best that works here');
   expect(registered()).toEqual(['webgpu']);
 });
+
+test('runs while the page is still starting a backend of its own, which then becomes active', async () => {
+  class PageBackend extends tf.KernelBackend {
+    override dispose(): void {}
+  }
+  const backend = await create('cpu');
+  let finish: (instance: tf.KernelBackend) => void = () => {};
+  tf.registerBackend('page', () => new Promise<tf.KernelBackend>((resolve) => (finish = resolve)));
+  const starting = tf.setBackend('page');
+  const t = backend.run(() => tf.tidy(() => tf.add(tf.tensor([1]), 1)));
+  expect(() => tf.backend()).toThrow(/has not yet been initialized/);
+  finish(new PageBackend());
+  await starting;
+  expect(tf.getBackend()).toBe('page');
+  expect([...(await readTensor(t))]).toEqual([2]);
+  t.dispose();
+  tf.removeBackend('page');
+});
+
+test('a page that has not chosen yet keeps its own first choice', async () => {
+  class PageBackend extends tf.KernelBackend {
+    override dispose(): void {}
+  }
+  tf.registerBackend('page', () => new PageBackend(), 1);
+  await create('wasm');
+  await tf.ready();
+  expect(tf.getBackend()).toBe('page');
+  tf.removeBackend('page');
+});
