@@ -78,7 +78,7 @@ export async function startBackend(name: string, { load, configure }: BackendPac
 async function register(name: string, load: () => Promise<unknown>): Promise<void> {
   const engine = engineInternals();
   const record = pageBackend(name);
-  const others = Object.values(engine.registryFactory).map(({ priority }) => priority);
+  const pages = Object.entries(engine.registryFactory).filter(([other]) => !pageBackend(other).ours);
   if (!record.registration) {
     // Kernels of a backend that the page has removed: tfjs would warn about each one that comes again.
     const left = tf.getKernelsForBackend(name);
@@ -97,7 +97,10 @@ async function register(name: string, load: () => Promise<unknown>): Promise<voi
   }
   // Otherwise `tf.ready()` of a page that has not chosen yet would choose ours.
   const { factory, priority } = record.registration.entry;
-  engine.registryFactory[name] = { factory, priority: Math.min(priority, ...others.map((p) => p - 1)) };
+  engine.registryFactory[name] = {
+    factory,
+    priority: Math.min(priority, ...pages.map(([, page]) => page.priority - 1)),
+  };
 }
 
 /**

@@ -117,7 +117,7 @@ class TraceBackend extends tf.KernelBackend {
 
 let traceSwitch: EngineSwitch | null = null;
 
-/** Registers backend and kernels at the first trace. */
+/** Registers the backend for the length of a trace, and its kernels at the first one. */
 function traceBackend(): EngineSwitch {
   if (traceSwitch && !traceSwitch.isStale) return traceSwitch;
   const engine = engineInternals();
@@ -131,6 +131,13 @@ function traceBackend(): EngineSwitch {
   }
   traceSwitch = new EngineSwitch(BACKEND);
   return traceSwitch;
+}
+
+/** The page's registry is not ours to leave things in. The kernels may stay: without the backend nothing asks for them. */
+function unregister(): void {
+  const engine = engineInternals();
+  delete engine.registry[BACKEND];
+  delete engine.registryFactory[BACKEND];
 }
 
 interface KernelCall {
@@ -194,6 +201,7 @@ export async function trace(shape: readonly number[], forward: (x: Tensor) => re
     throw untraceable(error) ?? error;
   } finally {
     recorder = null;
+    unregister();
   }
   return { values: await withConstants(current.values), nodes: current.nodes, inputs: [inputId], outputs };
 }
