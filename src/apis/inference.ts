@@ -12,7 +12,7 @@ import {
 import { readConfig } from '../config.js';
 import { ConfigError } from '../errors.js';
 import { buildPoseEstimator } from '../models/builder.js';
-import type { BasePoseEstimator } from '../models/pose_estimators/index.js';
+import type { BasePoseEstimator, TopdownPoseEstimator } from '../models/pose_estimators/index.js';
 import { loadStateDict } from '../nn/load_state_dict.js';
 import { prepareModule } from '../nn/module.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
@@ -26,6 +26,7 @@ import {
   type MetainfoSource,
   type PoseConfig,
 } from './model_config.js';
+import type { ModelJit } from './model_jit.js';
 import { PoseModel } from './pose_model.js';
 import { inferPicture, pipelineOf, type PredictOptions, type Timings } from './predict_topdown.js';
 
@@ -57,6 +58,8 @@ export interface InitModelOptions {
   readonly fetch?: Fetch;
   /** The `NAME.config.json` of a checkpoint that holds no config, where it cannot be fetched: a picked File has no neighbours. */
   readonly sidecar?: Blob | WholeConfig | string;
+  /** On WebGPU, compile the network into one command list. @default true */
+  readonly jit?: boolean;
 }
 
 const OPTION_KEYS = {
@@ -67,6 +70,7 @@ const OPTION_KEYS = {
   metainfo: undefined,
   fetch: undefined,
   sidecar: undefined,
+  jit: undefined,
 };
 
 /**
@@ -117,7 +121,8 @@ async function loadOn(
   const mismatch = metainfoMismatch(fullConfig, metainfo);
   if (mismatch)
     throw new ConfigError(`metainfo: ${mismatch}; pass the option metainfo with the model's own keypoints.`);
-  const model = new PoseModel({ estimator, config: fullConfig, metainfo, backend, ownsBackend, notices });
+  const jit = await jitFor(backend, estimator, options);
+  const model = new PoseModel({ estimator, config: fullConfig, metainfo, backend, ownsBackend, notices, jit });
   if ('predictTensors' in estimator) pipelineOf(model); // its mistakes belong to loading
   if (file) await loadWeights(estimator, fullConfig, file, options);
   options.signal?.throwIfAborted();
@@ -128,6 +133,17 @@ async function loadOn(
     estimator.dispose();
     throw error;
   }
+}
+
+/** The compiled form; only WebGPU has one, so only there its code is loaded. */
+async function jitFor(
+  backend: Backend,
+  estimator: BasePoseEstimator,
+  { jit = true }: InitModelOptions,
+): Promise<ModelJit | null> {
+  if (!jit || backend.name !== 'webgpu' || !('predictTensors' in estimator)) return null;
+  const { ModelJit } = await import('./model_jit.js');
+  return new ModelJit(backend, estimator as TopdownPoseEstimator);
 }
 
 /** The explicit config, if there is one. */

@@ -6,6 +6,7 @@ import type { BasePoseEstimator } from '../models/pose_estimators/index.js';
 import type { TestCfg } from '../models/test_cfg.js';
 import { FrameReader } from './frame.js';
 import type { PoseConfig } from './model_config.js';
+import type { ModelJit } from './model_jit.js';
 import { TaskQueue } from './task_queue.js';
 
 export interface PoseModelParts {
@@ -16,6 +17,8 @@ export interface PoseModelParts {
   /** Whether the model takes the backend down with it. */
   readonly ownsBackend: boolean;
   readonly notices: readonly string[];
+  /** The compiled form, on WebGPU. */
+  readonly jit?: ModelJit | null;
 }
 
 /** Made by `initModel`. Keep one per network; calls on it queue. */
@@ -28,6 +31,8 @@ export class PoseModel {
   readonly estimator: BasePoseEstimator;
   /** Sentences for people about what had to be assumed while loading; mostly empty. */
   readonly notices: readonly string[];
+  /** The compiled form of the network, where the backend has one. */
+  readonly jit: ModelJit | null;
   readonly frames = new FrameReader();
   readonly queue = new TaskQueue();
   readonly #ownsBackend: boolean;
@@ -39,6 +44,7 @@ export class PoseModel {
     this.metainfo = parts.metainfo;
     this.backend = parts.backend;
     this.notices = parts.notices;
+    this.jit = parts.jit ?? null;
     this.#ownsBackend = parts.ownsBackend;
   }
 
@@ -71,6 +77,7 @@ export class PoseModel {
     this.estimator.dispose();
     this.frames.dispose();
     await ended;
+    await this.jit?.dispose();
     if (this.#ownsBackend) await this.backend.dispose();
   }
 }

@@ -3,7 +3,9 @@
  */
 import { readTime } from '../backend/readback.js';
 import { ConfigError } from '../errors.js';
-import { row, zeros } from '../ndarray.js';
+import type { CompiledNetwork } from '../jit/compiler.js';
+import type { TestCfg } from '../models/test_cfg.js';
+import { row, zeros, type NdArray } from '../ndarray.js';
 import type { Uint8Image } from '../models/data_preprocessors/data_preprocessor.js';
 import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
@@ -13,6 +15,7 @@ import { checkBoxes, type BoxesLike, type BoxFormat, type PersonBoxes } from './
 import type { Frame, FrameSource } from './frame.js';
 import { topdownPipeline, type TopdownPipeline } from './model_config.js';
 import type { PoseModel } from './pose_model.js';
+import { withTestCfg } from './with_test_cfg.js';
 
 /** Where the time of one call went, ms. */
 export interface Timings {
@@ -141,16 +144,74 @@ async function predictBatch(
   const crops = persons.map((person) => cropPerson(model, frame, boxes, person, options.timestamp ?? 0));
   const samples = crops.map(({ sample }) => sample);
   const { inputs } = model.estimator.dataPreprocessor.forward(crops.map(({ image }) => image));
+  timings.crop += performance.now() - t0;
+  const network = (await model.jit?.network(batchShape(inputs.shape), samples, testCfgFor(model, options))) ?? null;
+  const predict = network ? predictCompiled(model, network) : predictEagerly;
+  return (await predict(model, inputs, samples, options, timings)).map(toPublicSample);
+}
+
+/** Normalised crops, [N, h, w, 3]. */
+interface Inputs {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+type Predict = (
+  model: PoseModel,
+  inputs: Inputs,
+  samples: readonly PoseDataSample[],
+  options: PredictOptions,
+  timings: Timings,
+) => Promise<PoseDataSample[]>;
+
+/** Through tfjs, operation by operation. */
+const predictEagerly: Predict = async (model, inputs, samples, options, timings) => {
   const t1 = performance.now();
   const { outputs, read } = model.backend.run(() => forward(model, inputs, samples, options));
   const t2 = performance.now();
   const predicted = await read;
   const reading = Math.max(...outputs.map(readTime));
-  timings.crop += t1 - t0;
   timings.network += t2 - t1;
   timings.read += reading;
   timings.decode += Math.max(0, performance.now() - t2 - reading);
-  return predicted.map(toPublicSample);
+  return predicted;
+};
+
+/** Through the compiled network: one command buffer, one read. */
+function predictCompiled(model: PoseModel, network: CompiledNetwork): Predict {
+  return async (_model, { data, shape }, samples, options, timings) => {
+    const t1 = performance.now();
+    const batch = new Float32Array(batchShape(shape).reduce((a, b) => a * b, 1));
+    batch.set(data);
+    const reading = model.jit!.run(network, batch);
+    const t2 = performance.now();
+    const outputs = await reading;
+    const t3 = performance.now();
+    const estimator = requireTopdown(model);
+    const own = outputs.map((output) => firstRows(output, samples.length));
+    const predicted = withTestCfg(estimator, testCfgFor(model, options), () => estimator.decodeOutputs(own, samples));
+    timings.network += t2 - t1;
+    timings.read += t3 - t2;
+    timings.decode += performance.now() - t3;
+    return predicted;
+  };
+}
+
+/** On GPUs each new batch size compiles its own network, so sizes are rounded up to a power of two. */
+function batchShape([count, ...rest]: readonly number[]): number[] {
+  return [2 ** Math.ceil(Math.log2(count)), ...rest];
+}
+
+/** The first `count` entries along the first axis. */
+function firstRows({ data, shape }: NdArray, count: number): NdArray {
+  const size = data.length / shape[0];
+  return { data: data.subarray(0, count * size), shape: [count, ...shape.slice(1)] };
+}
+
+function testCfgFor(model: PoseModel, options: PredictOptions): TestCfg {
+  const { testCfg } = model;
+  const { flipTest = testCfg.flipTest, outputHeatmaps = testCfg.outputHeatmaps } = options;
+  return { ...testCfg, flipTest, outputHeatmaps };
 }
 
 interface Crop {
@@ -189,23 +250,18 @@ interface Forward {
 /** The synchronous section: everything up to the start of the read. `read` disposes the outputs. */
 function forward(
   model: PoseModel,
-  inputs: { readonly data: Float32Array; readonly shape: readonly number[] },
+  inputs: Inputs,
   samples: readonly PoseDataSample[],
   options: PredictOptions,
 ): Forward {
   const estimator = requireTopdown(model);
-  const before = estimator.testCfg;
-  const { flipTest = before.flipTest, outputHeatmaps = before.outputHeatmaps } = options;
-  estimator.testCfg = { ...before, flipTest, outputHeatmaps };
-  try {
+  return withTestCfg(estimator, testCfgFor(model, options), () => {
     const outputs = tf.tidy(() => {
       const x = tf.tensor(inputs.data, inputs.shape as [number, number, number, number]) as Tensor4D;
       return padded(model, x, samples, (batch, batchSamples) => estimator.predictTensors(batch, batchSamples));
     });
     return { outputs, read: estimator.readPredictions(outputs, samples) };
-  } finally {
-    estimator.testCfg = before;
-  }
+  });
 }
 
 /**
@@ -218,7 +274,7 @@ function padded(
   predict: (x: Tensor4D, samples: readonly PoseDataSample[]) => Tensor[],
 ): Tensor[] {
   const count = samples.length;
-  const missing = runsOnGpu(model) ? 2 ** Math.ceil(Math.log2(count)) - count : 0;
+  const missing = runsOnGpu(model) ? batchShape([count])[0] - count : 0;
   if (missing === 0) return predict(x, samples);
   const last = tf.slice(x, [count - 1], [1]);
   const batch = tf.concat([x, ...Array.from({ length: missing }, () => last)]);

@@ -2,6 +2,7 @@
  * The only tensor-to-number reads of the library, so that each browser's cure for slow reads has one place, and so that tests
  * can count them: one frame should cost one read.
  */
+import type { NdArray } from '../ndarray.js';
 import * as tf from '../tf.js';
 import type { Tensor } from '../tf.js';
 import { watchedRead } from './device_lost.js';
@@ -41,6 +42,21 @@ export async function readTensor(tensor: Tensor): Promise<Float32Array> {
   stats.bytes += tensor.size * 4;
   // The cpu backend and the caches of the GPU backends hand out the array that they keep themselves.
   return new Float32Array(values);
+}
+
+/**
+ * The numbers of a compiled network, counted like a tensor's. `read` issues the work and maps its result.
+ *
+ * @throws BackendError when the GPU reports an error or is lost before the values arrive
+ */
+export async function readMapped<T extends readonly NdArray[]>(
+  instance: BackendInstance,
+  read: () => Promise<T>,
+): Promise<T> {
+  const values = await watchedRead(instance, read);
+  stats.reads++;
+  for (const { data } of values) stats.bytes += data.byteLength;
+  return values;
 }
 
 async function read(tensor: Tensor, instance: BackendInstance | null): Promise<ArrayLike<number>> {

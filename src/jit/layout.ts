@@ -16,13 +16,19 @@ export function layout(graph: Graph): { readonly views: Layout; readonly free: R
   for (const value of graph.values)
     if (value.constant || graph.inputs.includes(value.id)) views.set(value.id, own(graph, value.id));
   for (const node of graph.nodes) {
-    const aliases = aliasesOf(graph, node, views);
+    const aliases = readable(graph, node, aliasesOf(graph, node, views));
     for (const [i, id] of node.outputs.entries()) {
       views.set(id, aliases?.[i] ?? placed(graph, node, id, places, views) ?? own(graph, id));
     }
     if (aliases) free.add(node);
   }
   return { views, free };
+}
+
+/** Outputs of the graph are read back as they lie, so a window onto something wider is none. */
+function readable(graph: Graph, node: GraphNode, aliases: View[] | null): View[] | null {
+  const isFine = (view: View, i: number) => isContiguous(view) || !graph.outputs.includes(node.outputs[i]);
+  return aliases?.every(isFine) ? aliases : null;
 }
 
 /** A storage of its own. */
@@ -110,7 +116,8 @@ function placeInConcats(graph: Graph): ReadonlyMap<ValueId, Place> {
     let offset = 0;
     for (const [i, id] of node.inputs.entries()) {
       const isOnce = node.inputs.indexOf(id) === node.inputs.lastIndexOf(id);
-      if (aligned && isOnce && producers.has(id) && !places.has(id)) places.set(id, { whole: node.outputs[0], offset });
+      if (aligned && isOnce && producers.has(id) && !places.has(id) && !graph.outputs.includes(id))
+        places.set(id, { whole: node.outputs[0], offset });
       offset += sizes[i] * unit;
     }
   }

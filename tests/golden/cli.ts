@@ -140,6 +140,7 @@ async function runInPage(page: PageRunner, job: Job, opts: Options): Promise<Cas
       tolerance: null,
       status: 'failed',
       message,
+      notes: [],
     }));
   }
 }
@@ -154,6 +155,8 @@ function summarise(reports: readonly CaseReport[], problems: readonly string[], 
       ),
     );
   }
+  const line = jitLine(reports);
+  if (line) console.log(line);
   const failed = reports.filter((r) => r.status === 'failed');
   const passed = reports.filter((r) => r.status === 'passed');
   const unsupported = reports.filter((r) => r.status === 'not supported');
@@ -178,6 +181,15 @@ function groupLine(group: string, list: readonly CaseReport[]): string {
     (missing.length > 0 ? ` (${missing.join('; ')})` : '') +
     (absent.length > 0 ? `, ${count('skipped')} skipped (${absent.join('; ')})` : '')
   );
+}
+
+/** How many models the jit compiled, and what kept the others from it; empty on backends without a jit. */
+function jitLine(reports: readonly CaseReport[]): string {
+  const run = reports.filter(({ notes }) => notes.length > 0);
+  if (run.length === 0) return '';
+  const eager = run.filter(({ notes }) => notes.some((note) => note.startsWith('eager')));
+  const why = eager.map(({ file, notes }) => `${file}: ${notes.filter((note) => note !== 'jit').join(', ')}`);
+  return `jit: ${run.length - eager.length} of ${run.length} models compiled${why.length > 0 ? ` (${why.join('; ')})` : ''}`;
 }
 
 /** JSON has no Infinity and NaN. */

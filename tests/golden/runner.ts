@@ -15,6 +15,8 @@ export interface CaseContext extends GoldenCase {
   readonly file: string;
   /** The backend that tensors should run on; `node` for groups without a network. */
   readonly backend: string;
+  /** Sentences for the report, such as how a network was run. */
+  readonly notes: Set<string>;
   /** Bytes of a file beside the case's JSON. */
   readFile(name: string): Promise<Uint8Array>;
   /** Bytes of a `{ file: 'shared/...' }` input. Throws `Skipped` when it is not on this machine. */
@@ -45,6 +47,8 @@ export interface CaseReport {
   readonly status: Status;
   /** Why it failed, or what is missing. */
   readonly message: string;
+  /** What the operation had to say: `jit`, or `eager` and why. */
+  readonly notes: readonly string[];
 }
 
 export interface RunOptions {
@@ -80,12 +84,15 @@ export async function runGoldenFile(source: GoldenSource, path: string, options:
   for (const raw of file.cases) {
     if (!options.wanted(file.group, file.name, raw.name)) continue;
     const at = { group: file.group, file: file.name, name: raw.name, op: raw.op, backend: options.backend };
-    const report = await runCase(table[raw.op], at, options.corrupt, () => ({
+    const notes = new Set<string>();
+    const verdict = await runCase(table[raw.op], at, options.corrupt, () => ({
       ...file.decode(raw),
       ...at,
+      notes,
       readFile: (name) => source.read(folder + name),
       readShared: async (shared) => (await source.readShared(shared)) ?? skip(shared),
     }));
+    const report = { ...verdict, notes: [...notes] };
     options.onCase?.(report);
     reports.push(report);
   }
@@ -103,13 +110,14 @@ function skip(path: string): never {
 }
 
 type CaseId = Pick<CaseReport, 'group' | 'file' | 'name' | 'op' | 'backend'>;
+type Verdict = Omit<CaseReport, 'notes'>;
 
 async function runCase(
   op: GoldenOp | undefined,
   at: CaseId,
   corrupt: boolean,
   context: () => CaseContext,
-): Promise<CaseReport> {
+): Promise<Verdict> {
   if (!op) return emptyReport(at, 'not supported', at.op);
   try {
     return judge(at, await op(context()), corrupt);
@@ -122,7 +130,7 @@ async function runCase(
 }
 
 /** One verdict from all comparisons of a case. A case that compared nothing has failed. */
-function judge(at: CaseId, comparisons: readonly Comparison[], corrupt: boolean): CaseReport {
+function judge(at: CaseId, comparisons: readonly Comparison[], corrupt: boolean): Verdict {
   const results = comparisons.map((c) => ({ name: c.name, result: c.check(corrupt) }));
   const failed = results.find(({ result }) => !result.ok);
   const total = results.map(({ result }) => result).reduce(merge, NOTHING);
@@ -135,6 +143,6 @@ function judge(at: CaseId, comparisons: readonly Comparison[], corrupt: boolean)
 
 const NOTHING: CheckResult = { ok: true, compared: 0, maxAbs: 0, maxRel: 0, tolerance: 0, message: '' };
 
-function emptyReport(at: CaseId, status: Status, message: string): CaseReport {
+function emptyReport(at: CaseId, status: Status, message: string): Verdict {
   return { ...at, compared: 0, maxAbs: null, maxRel: null, tolerance: null, status, message };
 }

@@ -11,7 +11,14 @@ import type { FrameSource } from '../frame.js';
 import { FrameTicker } from '../frame_ticker.js';
 import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import type { PoseModel } from '../pose_model.js';
-import { inferPicture, noTimings, pipelineOf, runsOnGpu, type PredictOptions, type Timings } from '../predict_topdown.js';
+import {
+  inferPicture,
+  noTimings,
+  pipelineOf,
+  runsOnGpu,
+  type PredictOptions,
+  type Timings,
+} from '../predict_topdown.js';
 
 export interface Pose2DInferencerOptions extends InitModelOptions {
   /** A whole config, its `model` node, or a URL. @default null: it is in the checkpoint, or beside it */

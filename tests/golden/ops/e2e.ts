@@ -5,6 +5,7 @@
 import { inferenceTopdown } from '../../../src/apis/inference.js';
 import type { Frame } from '../../../src/apis/frame.js';
 import { normalizeConfig } from '../../../src/apis/model_config.js';
+import { ModelJit } from '../../../src/apis/model_jit.js';
 import { PoseModel } from '../../../src/apis/pose_model.js';
 import { pipelineOf } from '../../../src/apis/predict_topdown.js';
 import { loadPoseMetainfo } from '../../../src/datasets/metainfo/index.js';
@@ -56,7 +57,8 @@ async function loadModel(ctx: CaseContext): Promise<PoseModel> {
   }
   backend.run(() => prepareModule(estimator));
   const metainfo = await loadPoseMetainfo('coco');
-  return new PoseModel({ estimator, config, metainfo, backend, ownsBackend: false, notices: [] });
+  const jit = ctx.backend === 'webgpu' ? new ModelJit(backend, estimator as TopdownPoseEstimator) : null;
+  return new PoseModel({ estimator, config, metainfo, backend, ownsBackend: false, notices: [], jit });
 }
 
 function pixelsOf({ data, shape }: NdArray<Uint8Array>): PixelImage {

@@ -23,6 +23,7 @@ import type { Tensor, Tensor4D } from '../../../src/tf.js';
 import type { GoldenSummary, GoldenTensor } from '../format.js';
 import { weightTensor } from '../formula.js';
 import { goldenBackend } from '../page_backend.js';
+import { runCompiled } from '../run_compiled.js';
 import { close, NotSupported, outcome, type CaseContext, type Comparison, type OpTable } from '../runner.js';
 import { networkTolerance } from '../tolerances.js';
 
@@ -130,8 +131,10 @@ function formulaStateDict(ctx: CaseContext): StateDict {
 // --- comparison --------------------------------------------------------------------------------------------------------------
 
 async function compareOutputs(ctx: CaseContext, network: Network): Promise<Comparison[]> {
-  const backend = await goldenBackend(ctx.backend);
   const share = networkTolerance(ctx.backend, Math.max(...Object.values<number>(ctx.float64_noise ?? { none: 0 })));
+  const compiled = await compareCompiled(ctx, network, share);
+  if (compiled) return compiled;
+  const backend = await goldenBackend(ctx.backend);
   const recorder = network.backbone ? recordChildren(network.backbone, ctx.intermediates ?? {}) : null;
   let outputs: Record<string, Output>;
   try {
@@ -148,6 +151,27 @@ async function compareOutputs(ctx: CaseContext, network: Network): Promise<Compa
   for (const pair of pairs) comparisons.push(await comparePair(pair, share));
   backend.run(() => tf.dispose([...Object.values(outputs).flat(9), ...pairs.map(({ tensor }) => tensor)] as Tensor[]));
   return comparisons;
+}
+
+/** The outputs through the jit; null where there is none. */
+async function compareCompiled(ctx: CaseContext, network: Network, share: number): Promise<Comparison[] | null> {
+  const { input } = ctx.inputs;
+  if (!input) return null;
+  const { data, shape } = transpose(input.data, input.shape, [0, 2, 3, 1]);
+  const expected: Expected[] = [];
+  const outputs = await runCompiled(ctx, { data, shape }, (x) => {
+    const found = network.run({ input: x });
+    const pairs: Pair[] = [];
+    for (const name of ['backbone', 'neck', 'head', 'output']) {
+      if (name in ctx.outputs) pairUp(name, ctx.outputs[name], found[name], pairs);
+    }
+    expected.push(...pairs.map((pair) => pair.expected));
+    return pairs.map(({ tensor }) => tensor);
+  });
+  if (!outputs) return null;
+  return outputs.map((output, i) =>
+    close(`output ${i}`, expected[i], toNchw(output), { abs: share * maxAbs(expected[i]), rel: 0 }),
+  );
 }
 
 type Expected = GoldenTensor | GoldenSummary;
@@ -186,7 +210,10 @@ function maxAbs(expected: Expected): number {
   return max;
 }
 
-function toNhwc({ data, shape }: NdArray): Tensor4D {
+/** A tensor of our own is NHWC already. */
+function toNhwc(input: NdArray | Tensor): Tensor4D {
+  if (input instanceof tf.Tensor) return input as Tensor4D;
+  const { data, shape } = input;
   const turned = transpose(data, shape, [0, 2, 3, 1]);
   return tf.tensor(turned.data, [...turned.shape]) as unknown as Tensor4D;
 }

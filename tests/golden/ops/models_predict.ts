@@ -5,15 +5,18 @@
 import type { KeypointCodec } from '../../../src/codecs/base.js';
 import type { ConfigDict } from '../../../src/config.js';
 import type { NdArray, TypedArray } from '../../../src/ndarray.js';
+import { transpose } from '../../../src/nn/module.js';
 import type { HeadPrediction } from '../../../src/models/heads/base_head.js';
 import type { TopdownPoseEstimator } from '../../../src/models/pose_estimators/topdown.js';
 import { parseTestCfg } from '../../../src/models/test_cfg.js';
 import type { InstanceData, PoseDataSample } from '../../../src/structures/pose_data_sample.js';
 import * as tf from '../../../src/tf.js';
+import type { Tensor4D } from '../../../src/tf.js';
 import type { GoldenSummary } from '../format.js';
 import { uniform } from '../formula.js';
 import { hessianDet } from '../hessian_det.js';
 import { goldenBackend } from '../page_backend.js';
+import { runCompiled } from '../run_compiled.js';
 import { close, exact, type CaseContext, type Comparison } from '../runner.js';
 import { JPEG_SHARE, KEYPOINT_PX, MIN_HESSIAN_DET, networkTolerance, type Tolerance } from '../tolerances.js';
 
@@ -119,6 +122,14 @@ async function predictWith(
   const backend = await goldenBackend(ctx.backend);
   const { data, shape } = ctx.inputs.input as NdArray;
   model.testCfg = parseTestCfg(testCfg);
+  const withMaps = { ...model.testCfg, outputHeatmaps: true };
+  const compiled = await runCompiled(ctx, transpose(data, shape, [0, 2, 3, 1]), (x) =>
+    model.predictTensors(x as Tensor4D, samples),
+  );
+  if (compiled) {
+    const predictions = model.head!.decodeOutputs(compiled, withMaps);
+    return { predictions, results: model.addPredToDataSample(predictions, samples) };
+  }
   const before = tf.memory().numTensors;
   const outputs = backend.run(() => {
     const x = tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
@@ -127,7 +138,7 @@ async function predictWith(
     return predicted;
   });
   // With dense outputs in any case: the mask of comparable keypoints needs the heatmaps.
-  const predictions = await model.head!.readPredictions(outputs, { ...model.testCfg, outputHeatmaps: true });
+  const predictions = await model.head!.readPredictions(outputs, withMaps);
   const leaked = tf.memory().numTensors - before;
   if (leaked !== 0) throw new Error(`predict left ${leaked} tensors behind`);
   return { predictions, results: model.addPredToDataSample(predictions, samples) };
