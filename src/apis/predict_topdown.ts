@@ -145,7 +145,8 @@ async function predictBatch(
   const samples = crops.map(({ sample }) => sample);
   const { inputs } = model.estimator.dataPreprocessor.forward(crops.map(({ image }) => image));
   timings.crop += performance.now() - t0;
-  const network = (await model.jit?.network(batchShape(inputs.shape), samples, testCfgFor(model, options))) ?? null;
+  const shape = batchShape(inputs.shape);
+  const network = (await model.jit?.network(shape, repeatLast(samples, shape[0]), testCfgFor(model, options))) ?? null;
   const predict = network ? predictCompiled(model, network) : predictEagerly;
   return (await predict(model, inputs, samples, options, timings)).map(toPublicSample);
 }
@@ -200,6 +201,11 @@ function predictCompiled(model: PoseModel, network: CompiledNetwork): Predict {
 /** On GPUs each new batch size compiles its own network, so sizes are rounded up to a power of two. */
 function batchShape([count, ...rest]: readonly number[]): number[] {
   return [2 ** Math.ceil(Math.log2(count)), ...rest];
+}
+
+/** Samples for a batch that was rounded up. */
+function repeatLast(samples: readonly PoseDataSample[], count: number): PoseDataSample[] {
+  return Array.from({ length: count }, (_, i) => samples[Math.min(i, samples.length - 1)]);
 }
 
 /** The first `count` entries along the first axis. */
@@ -278,8 +284,7 @@ function padded(
   if (missing === 0) return predict(x, samples);
   const last = tf.slice(x, [count - 1], [1]);
   const batch = tf.concat([x, ...Array.from({ length: missing }, () => last)]);
-  const repeated = Array.from({ length: missing }, () => samples[count - 1]);
-  return predict(batch, [...samples, ...repeated]).map((output) => tf.slice(output, [0], [count]));
+  return predict(batch, repeatLast(samples, count + missing)).map((output) => tf.slice(output, [0], [count]));
 }
 
 /** Keypoints that MMPose could not compute (NaN) leave the library as (0, 0) with score 0. */
