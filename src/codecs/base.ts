@@ -3,6 +3,7 @@
  * becomes keypoints. `decode` on the CPU is the truth and is tested against MMPose's numbers.
  */
 import type { NdArray } from '../ndarray.js';
+import type { Tensor, Tensor3D } from '../tf.js';
 
 /** What a codec's `decode` gives; coordinates in input space. */
 export interface DecodedKeypoints {
@@ -33,6 +34,15 @@ export interface KeypointCodec {
   encode(keypoints: NdArray, keypointsVisible?: NdArray, auxiliary?: AuxiliaryAnnotations): EncodedLabels;
   /** Takes one sample's encoded arrays in MMPose's layout: heatmaps [K, h, w], SimCC x and y [N, K, bins], coordinates [N, K, D]. */
   decode(...encoded: NdArray[]): DecodedKeypoints;
+  /**
+   * `decode` for a batch that stays on the backend. A codec without it works through read-back; having it changes speed, not numbers.
+   *
+   * @param encoded - in the network's layout: heatmaps [N, h, w, K], SimCC x and y [N, K, bins], coordinates [N, K, D]
+   * @returns [N, K, D + 1]: coordinates in px, input space, then the score; with a visibility [N, K, D + 2], the visibility before the
+   * score
+   * @throws InputError before tfjs is loaded: call `loadBatchDecode` first, or build a model
+   */
+  batchDecode?(...encoded: Tensor[]): Tensor3D;
 }
 
 /** A codec class as the registry holds it: built from a config with MMPose's keys. */

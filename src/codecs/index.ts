@@ -5,6 +5,8 @@ import type { ConfigDict } from '../config.js';
 import { Registry } from '../registry.js';
 import type { CodecClass, KeypointCodec } from './base.js';
 
+export { loadBatchDecode } from './utils/batch_decoders.js';
+
 /** The constructors take their own config type; the registry hands them whatever a file says, and `readConfig` checks it. */
 const asCodecClass = (codec: unknown): CodecClass => codec as CodecClass;
 

@@ -4,9 +4,11 @@
  */
 import { REQUIRED, readConfig } from '../config.js';
 import type { NdArray } from '../ndarray.js';
+import type { Tensor3D } from '../tf.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
 import { MSRAHeatmap, type MSRAHeatmapConfig } from './msra_heatmap.js';
 import { RegressionLabel } from './regression_label.js';
+import { batchDecoder } from './utils/batch_decoders.js';
 import type { Size } from './utils/options.js';
 
 /** Keys of an `IntegralRegressionLabel` config. */
@@ -56,6 +58,11 @@ export class IntegralRegressionLabel implements KeypointCodec {
   /** See `RegressionLabel.decode`. */
   decode(encoded: NdArray): DecodedKeypoints {
     return this.keypointCodec.decode(encoded);
+  }
+
+  /** See `RegressionLabel.batchDecode`. */
+  batchDecode(coords: Tensor3D): Tensor3D {
+    return batchDecoder('IntegralRegressionLabel')(this, [coords]);
   }
 }
 

@@ -4,7 +4,9 @@
  */
 import { REQUIRED, readConfig } from '../config.js';
 import { type NdArray, zeros } from '../ndarray.js';
+import type { Tensor3D, Tensor4D } from '../tf.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
+import { batchDecoder } from './utils/batch_decoders.js';
 import { blurPlane, halfGaussianKernel } from './utils/cv2_gaussian_blur.js';
 import {
   type Size,
@@ -105,5 +107,15 @@ export class MegviiHeatmap implements KeypointCodec {
       locs.data[2 * k + 1] += Math.sign(blurred.data[at + width] - blurred.data[at - width]) * 0.25 + 0.5;
     }
     return { keypoints: scaleXy(unsqueeze(locs), this.scaleFactor), scores: unsqueeze(vals) };
+  }
+
+  /**
+   * `decode` on tensors.
+   *
+   * @param heatmaps - [N, h, w, K]
+   * @returns [N, K, 3]: x, y in px, input space, and the score
+   */
+  batchDecode(heatmaps: Tensor4D): Tensor3D {
+    return batchDecoder('MegviiHeatmap')(this, [heatmaps]);
   }
 }

@@ -4,7 +4,9 @@
  */
 import { REQUIRED, readConfig } from '../config.js';
 import type { NdArray } from '../ndarray.js';
+import type { Tensor3D, Tensor4D } from '../tf.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
+import { batchDecoder } from './utils/batch_decoders.js';
 import { generateGaussianHeatmaps, generateUnbiasedGaussianHeatmaps } from './utils/gaussian_heatmap.js';
 import {
   type Size,
@@ -89,5 +91,15 @@ export class MSRAHeatmap implements KeypointCodec {
     if (this.unbiased) refineKeypointsDarkLazily(keypoints, heatmaps, this.blurKernelSize);
     else refineKeypoints(keypoints, heatmaps);
     return { keypoints: scaleXy(keypoints, this.scaleFactor), scores: unsqueeze(vals) };
+  }
+
+  /**
+   * `decode` on tensors.
+   *
+   * @param heatmaps - [N, h, w, K]
+   * @returns [N, K, 3]: x, y in px, input space, and the score
+   */
+  batchDecode(heatmaps: Tensor4D): Tensor3D {
+    return batchDecoder('MSRAHeatmap')(this, [heatmaps]);
   }
 }

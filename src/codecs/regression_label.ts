@@ -4,7 +4,9 @@
 import { REQUIRED, readConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import { type NdArray, full, zeros } from '../ndarray.js';
+import type { Tensor3D } from '../tf.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
+import { batchDecoder } from './utils/batch_decoders.js';
 import { type Size, divideXy, readSize, visibleOrOnes } from './utils/options.js';
 
 /** Keys of a `RegressionLabel` config. */
@@ -61,6 +63,16 @@ export class RegressionLabel implements KeypointCodec {
       if (dims === 4) scores.data[i] = meanConfidence(encoded.data[i * dims + 2], encoded.data[i * dims + 3]);
     }
     return { keypoints: { data, shape: [instances, count, 2] }, scores };
+  }
+
+  /**
+   * `decode` on tensors.
+   *
+   * @param coords - [N, K, 2], or [N, K, 4] with sigmas
+   * @returns [N, K, 3]: x, y in px, input space, and the score
+   */
+  batchDecode(coords: Tensor3D): Tensor3D {
+    return batchDecoder('RegressionLabel')(this, [coords]);
   }
 }
 

@@ -5,7 +5,9 @@
 import { REQUIRED, readConfig } from '../config.js';
 import { ConfigError } from '../errors.js';
 import { type NdArray, zeros } from '../ndarray.js';
+import type { Tensor3D } from '../tf.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
+import { batchDecoder } from './utils/batch_decoders.js';
 import { type Size, copyOf, readChoice, readPositive, readSize, visibleOrOnes } from './utils/options.js';
 import { getSimccMaximum } from './utils/post_processing.js';
 import { refineSimccDark } from './utils/refinement.js';
@@ -155,6 +157,17 @@ export class SimCCLabel implements KeypointCodec {
     return { keypoints, scores, visible: getSimccMaximum(sharpX, sharpY, true).vals };
   }
 
+  /**
+   * `decode` on tensors.
+   *
+   * @param x - [N, K, Wx]
+   * @param y - [N, K, Wy]
+   * @returns [N, K, 3]: x, y in px, input space, and the score; with `decode_visibility` [N, K, 4], the visibility before the score
+   */
+  batchDecode(x: Tensor3D, y: Tensor3D): Tensor3D {
+    return batchDecoder('SimCCLabel')(this, [x, y]);
+  }
+
   /** The vectors times beta and sigma, the logits of the visibility. */
   #sharpen(simcc: NdArray, axis: 0 | 1): NdArray {
     const [beta, sigma] = [f32(this.decodeBeta), f32(this.sigma[axis])];
@@ -172,7 +185,7 @@ function roundHalfEven(value: number): number {
 }
 
 /** Odd kernel size that suits a sigma in bins. */
-function darkKernel(sigma: number): number {
+export function darkKernel(sigma: number): number {
   const size = Math.trunc(Math.floor((sigma * 20 - 7) / 3));
   return size % 2 === 0 ? size - 1 : size;
 }

@@ -5,7 +5,9 @@
 import { REQUIRED, readConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import { type NdArray, zeros } from '../ndarray.js';
+import type { Tensor3D, Tensor4D } from '../tf.js';
 import type { DecodedKeypoints, EncodedLabels, KeypointCodec } from './base.js';
+import { batchDecoder } from './utils/batch_decoders.js';
 import { blurPlane, halfGaussianKernel } from './utils/cv2_gaussian_blur.js';
 import { generateUdpGaussianHeatmaps } from './utils/gaussian_heatmap.js';
 import { generateOffsetHeatmap } from './utils/offset_heatmap.js';
@@ -106,6 +108,16 @@ export class UDPHeatmap implements KeypointCodec {
       data[i + 1] = (locs.data[i + 1] / (mapH - 1)) * h;
     }
     return { keypoints: { data, shape: [1, ...locs.shape] }, scores: unsqueeze(vals) };
+  }
+
+  /**
+   * `decode` on tensors.
+   *
+   * @param heatmaps - [N, h, w, K], or [N, h, w, K * 3] for `combined`
+   * @returns [N, K, 3]: x, y in px, input space, and the score
+   */
+  batchDecode(heatmaps: Tensor4D): Tensor3D {
+    return batchDecoder('UDPHeatmap')(this, [heatmaps]);
   }
 
   #decodeGaussian(heatmaps: NdArray): Maxima {

@@ -7,10 +7,11 @@
 import { engineInternals, EngineSwitch } from '../backend/engine_switch.js';
 import { readTensor } from '../backend/readback.js';
 import type { TypedArray } from '../ndarray.js';
+import { addOpBackend } from '../ops/define_op.js';
 import * as tf from '../tf.js';
 import type { Tensor } from '../tf.js';
 import type { Graph, GraphNode, GraphValue, ValueId } from './graph.js';
-import { SHAPE_FUNCTIONS, type TracedInput } from './trace_shapes.js';
+import { registerOp, shapeFunction, SHAPE_FUNCTIONS, type TracedInput } from './trace_shapes.js';
 
 const BACKEND = 'inpose-trace';
 
@@ -129,6 +130,10 @@ function traceBackend(): EngineSwitch {
       tf.registerKernel({ kernelName, backendName: BACKEND, kernelFunc: (call) => record(kernelName, call as never) });
     }
   }
+  addOpBackend(BACKEND, (op) => {
+    registerOp(op);
+    return (call) => record(op.name, call as never);
+  });
   traceSwitch = new EngineSwitch(BACKEND);
   return traceSwitch;
 }
@@ -154,7 +159,7 @@ function record(kernel: string, { inputs, attrs, backend }: KernelCall): tf.Tens
   const recorded = operands.map((tensor) => current.find(tensor));
   const traced: Record<string, TracedInput> = {};
   for (const name of names) if (!Array.isArray(inputs[name])) traced[name] = inputs[name] as tf.TensorInfo;
-  const results = SHAPE_FUNCTIONS[kernel]({ inputs: traced, list: operands, attrs });
+  const results = shapeFunction(kernel)({ inputs: traced, list: operands, attrs });
   const infos = results.map(({ shape, dtype = operands[0].dtype }) => ({
     dataId: backend.allocate(),
     shape: [...shape],

@@ -1,4 +1,6 @@
 /** The output shapes of tfjs's kernels, for the recorder. A kernel without an entry here cannot be traced. */
+import type { NamedWgslOp } from '../ops/define_op.js';
+import type { WgslOp } from '../ops/webgpu/flat_program.js';
 import * as tf from '../tf.js';
 
 /** An operand: its shape and type, no values. */
@@ -177,3 +179,25 @@ export const SHAPE_FUNCTIONS: Readonly<Record<string, ShapeFunction>> = {
   },
   Tile: ({ list: [x], attrs }) => [{ shape: x.shape.map((size, axis) => size * attrs.reps[axis]) }],
 };
+
+const ops = new Map<string, WgslOp>();
+
+/** Makes an op of `ops/` traceable: its node carries the op's name, and `kernels/op.ts` compiles it from the op's own WGSL. */
+export function registerOp({ name, wgsl }: NamedWgslOp): void {
+  ops.set(name, wgsl);
+}
+
+/** The WGSL of a registered op. */
+export function registeredOp(name: string): WgslOp | undefined {
+  return ops.get(name);
+}
+
+/** The shape function of one of tfjs's kernels or of a registered op. */
+export function shapeFunction(kernel: string): ShapeFunction {
+  const op = ops.get(kernel);
+  if (!op) return SHAPE_FUNCTIONS[kernel];
+  return ({ inputs, attrs }) => {
+    const shapes = Object.fromEntries(op.inputs.map((input) => [input, inputs[input].shape]));
+    return [{ shape: op.shape(shapes, attrs), dtype: 'float32' }];
+  };
+}

@@ -2,9 +2,12 @@
  * An op is a contract: a definition composed of tfjs ops, which runs everywhere and is the meaning, and kernels for the backends
  * where something faster was written. Kernels go through tfjs's own engine, so that `tidy`, `tf.profile` and `tf.memory` see them,
  * and nothing is registered on import: a kernel enters tfjs's registry when its backend first needs it.
+ *
+ * WGSL is written once (`wgsl`): tfjs's WebGPU backend runs it eagerly, and the jit records the op as one node and replays it.
  */
 import * as tf from '../tf.js';
 import type { KernelFunc, Tensor } from '../tf.js';
+import { webgpuKernel, type WgslOp } from './webgpu/flat_program.js';
 
 /** Inputs by name, as tfjs's kernels take them. */
 export type OpInputs = Readonly<Record<string, Tensor>>;
@@ -16,8 +19,27 @@ export interface OpSpec<I extends OpInputs, A extends OpAttrs, T extends Tensor>
   readonly name: string;
   /** The op in terms of tfjs's ops. Runs in a tidy; borrows its inputs. */
   composed(inputs: I, attrs: A): T;
+  /** One WGSL program, for WebGPU and the jit. */
+  readonly wgsl?: WgslOp;
+  /** A kernel of another form than `wgsl`. */
   readonly webgpu?: KernelFunc;
   readonly webgl?: KernelFunc;
+}
+
+/** What a backend of our own (the jit's recorder) needs to know of an op. */
+export interface NamedWgslOp {
+  readonly name: string;
+  readonly wgsl: WgslOp;
+}
+
+/** Makes a backend's kernel for an op. */
+type KernelMaker = (op: NamedWgslOp) => KernelFunc;
+
+const makers = new Map<string, KernelMaker>();
+
+/** Tells ops how the backend `backendName` takes those that have WGSL; the others run composed there. */
+export function addOpBackend(backendName: string, make: KernelMaker): void {
+  makers.set(backendName, make);
 }
 
 /**
@@ -29,16 +51,23 @@ export function defineOp<I extends OpInputs, A extends OpAttrs, T extends Tensor
 ): (inputs: I, attrs: A) => T {
   return (inputs, attrs) => {
     const backend = tf.getBackend();
-    const kernel = backend === 'webgpu' ? spec.webgpu : backend === 'webgl' ? spec.webgl : undefined;
-    if (!kernel) return tf.tidy(() => spec.composed(inputs, attrs));
-    registerOnce(spec.name, backend, kernel);
+    if (!tf.getKernel(spec.name, backend)) {
+      const kernelFunc = kernelOf(spec, backend);
+      if (!kernelFunc) return tf.tidy(() => spec.composed(inputs, attrs));
+      // The kernel goes with its backend when that is removed, and comes again with the next call.
+      tf.registerKernel({ kernelName: spec.name, backendName: backend, kernelFunc });
+    }
     return tf
       .engine()
       .runKernel(spec.name, inputs as unknown as tf.NamedTensorMap, attrs as unknown as tf.NamedAttrMap) as T;
   };
 }
 
-/** The kernel goes with its backend when that is removed, and comes again with the next call. */
-function registerOnce(kernelName: string, backendName: string, kernelFunc: KernelFunc): void {
-  if (!tf.getKernel(kernelName, backendName)) tf.registerKernel({ kernelName, backendName, kernelFunc });
+function kernelOf(
+  { name, wgsl, webgpu, webgl }: Pick<OpSpec<never, never, Tensor>, 'name' | 'wgsl' | 'webgpu' | 'webgl'>,
+  backend: string,
+): KernelFunc | undefined {
+  if (backend === 'webgl') return webgl;
+  if (backend === 'webgpu') return webgpu ?? (wgsl && webgpuKernel(name, wgsl));
+  return wgsl && makers.get(backend)?.({ name, wgsl });
 }

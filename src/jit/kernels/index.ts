@@ -1,8 +1,10 @@
 /** Which kernel compiles which operation. */
 import type { GraphNode } from '../graph.js';
+import { registeredOp } from '../trace_shapes.js';
 import { convDirect } from './conv_direct.js';
 import { concat, copy, COPY_OPS, gather, split } from './copy.js';
 import { matmul } from './matmul.js';
+import { opProgram } from './op.js';
 import { pointwise } from './pointwise.js';
 import { pool } from './pool.js';
 import { NoKernel, type Kernel, type KernelContext, type Program } from './program.js';
@@ -26,6 +28,8 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
 
 /** @throws NoKernel naming the operation that cannot be compiled */
 export function programsOf(node: GraphNode, context: KernelContext): readonly Program[] {
+  const op = registeredOp(node.op);
+  if (op) return [opProgram(op, node, context)];
   const kernel = KERNELS[node.op];
   if (!kernel) throw new NoKernel(node.op);
   return kernel(node, context);
