@@ -85,11 +85,12 @@ async function findJobs(roots: readonly string[], opts: Options): Promise<Job[]>
   return jobs;
 }
 
-/** `*` and `?` match any characters, also `/`, since names of cases hold slashes. */
+/** `*` and `?` match any characters, also `/`, since names of cases hold slashes; `{a,b}` is either. */
 function globMatcher(glob: string | undefined): (file: string, name: string) => boolean {
   if (!glob) return () => true;
   const escaped = glob
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/[.+^$()|[\]\\]/g, '\\$&')
+    .replace(/\{([^}]*)\}/g, (_, choices: string) => `(${choices.replaceAll(',', '|')})`)
     .replace(/\*/g, '.*')
     .replace(/\?/g, '.');
   const pattern = new RegExp(`^${escaped}$`);

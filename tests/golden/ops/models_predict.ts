@@ -2,6 +2,7 @@
  * The `predict` part of a model case: head.predict (input space) and the model's predict (image space), with and without flip
  * test, and dense outputs. Uses the network that the case's other outputs were compared with.
  */
+import { readTensor } from '../../../src/backend/readback.js';
 import type { KeypointCodec } from '../../../src/codecs/base.js';
 import type { ConfigDict } from '../../../src/config.js';
 import type { NdArray, TypedArray } from '../../../src/ndarray.js';
@@ -11,7 +12,7 @@ import type { TopdownPoseEstimator } from '../../../src/models/pose_estimators/t
 import { parseTestCfg } from '../../../src/models/test_cfg.js';
 import type { InstanceData, PoseDataSample } from '../../../src/structures/pose_data_sample.js';
 import * as tf from '../../../src/tf.js';
-import type { Tensor4D } from '../../../src/tf.js';
+import type { Tensor, Tensor4D } from '../../../src/tf.js';
 import type { GoldenSummary } from '../format.js';
 import { uniform } from '../formula.js';
 import { hessianDet } from '../hessian_det.js';
@@ -60,12 +61,13 @@ export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimat
   const samples = (ctx.predict_meta as PredictMeta[] | undefined)?.map((meta, i) => sampleOf(meta, ctx, i)) ?? [];
   const comparisons: Comparison[] = [];
   for (const [mode, golden] of Object.entries((ctx.predict ?? {}) as Record<string, GoldenPredict>)) {
-    const { predictions, results } = await predictWith(ctx, model, golden.test_cfg, samples);
+    const { predictions, results, packed } = await predictWith(ctx, model, golden.test_cfg, samples);
     for (let i = 0; i < samples.length; i++) {
       const at = `${mode}[${i}]`;
       const scores = golden.input_space[i].keypoint_scores;
       const keep = comparableKeypoints(scores, golden.argmax_gap?.[i], unstableOf(ctx, model, predictions[i]), error);
       comparisons.push(...compareInput(`${at} input_space`, golden.input_space[i], predictions[i], keep, error));
+      if (packed) comparisons.push(...compareInput(`${at} batchDecode`, golden.input_space[i], packed[i], keep, error));
       const selected = model.testCfg.outputKeypointIndices?.map((k) => keep[k]) ?? keep;
       const found = results[i].predInstances!;
       comparisons.push(...compareInstances(`${at} image_space`, golden.image_space[i], found, selected, error));
@@ -112,36 +114,58 @@ function sampleOf(meta: PredictMeta, ctx: CaseContext, i: number): PoseDataSampl
   };
 }
 
-/** One forward, seen before and after the mapping to the image. */
+interface Predicted {
+  readonly predictions: HeadPrediction[];
+  readonly results: PoseDataSample[];
+  /** Of the same outputs, decoded on the backend; null for codecs that cannot. */
+  readonly packed: HeadPrediction[] | null;
+}
+
+/** One forward, decoded in both ways, seen before and after the mapping to the image. */
 async function predictWith(
   ctx: CaseContext,
   model: TopdownPoseEstimator,
   testCfg: Readonly<Record<string, unknown>>,
   samples: readonly PoseDataSample[],
-): Promise<{ predictions: HeadPrediction[]; results: PoseDataSample[] }> {
-  const backend = await goldenBackend(ctx.backend);
-  const { data, shape } = ctx.inputs.input as NdArray;
+): Promise<Predicted> {
   model.testCfg = parseTestCfg(testCfg);
-  const withMaps = { ...model.testCfg, outputHeatmaps: true };
-  const compiled = await runCompiled(ctx, transpose(data, shape, [0, 2, 3, 1]), (x) =>
-    model.predictTensors(x as Tensor4D, samples),
-  );
-  if (compiled) {
-    const predictions = model.head!.decodeOutputs(compiled, withMaps);
-    return { predictions, results: model.addPredToDataSample(predictions, samples) };
-  }
-  const before = tf.memory().numTensors;
-  const outputs = backend.run(() => {
-    const x = tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
-    const predicted = model.predictTensors(x, samples);
-    x.dispose();
-    return predicted;
-  });
+  const outputs = await outputsAndPacked(ctx, model, samples);
+  const head = model.head!;
+  const packed = head.decoder?.batchDecode ? outputs.pop()! : null;
   // With dense outputs in any case: the mask of comparable keypoints needs the heatmaps.
-  const predictions = await model.head!.readPredictions(outputs, withMaps);
+  const predictions = head.decodeOutputs(outputs, { ...model.testCfg, outputHeatmaps: true });
+  return {
+    predictions,
+    results: model.addPredToDataSample(predictions, samples),
+    packed: packed && head.decodeOutputs([packed], { ...model.testCfg, outputHeatmaps: false, batchDecode: true }),
+  };
+}
+
+/** The head's outputs and, where the codec has it, its `batchDecode` of them. */
+async function outputsAndPacked(
+  ctx: CaseContext,
+  model: TopdownPoseEstimator,
+  samples: readonly PoseDataSample[],
+): Promise<NdArray[]> {
+  const { data, shape } = ctx.inputs.input as NdArray;
+  const x = transpose(data, shape, [0, 2, 3, 1]);
+  const forward = (input: Tensor): Tensor[] => {
+    const outputs = model.predictTensors(input as Tensor4D, samples);
+    const decoder = model.head?.decoder;
+    return decoder?.batchDecode ? [...outputs, decoder.batchDecode(...outputs)] : outputs;
+  };
+  const compiled = await runCompiled(ctx, x, forward);
+  if (compiled) return compiled;
+  const backend = await goldenBackend(ctx.backend);
+  const before = tf.memory().numTensors;
+  const tensors = backend.run(() => tf.tidy(() => forward(tf.tensor(x.data, [...x.shape]))));
+  const outputs = await Promise.all(
+    tensors.map(async (tensor) => ({ data: await readTensor(tensor), shape: tensor.shape })),
+  );
+  backend.run(() => tensors.forEach((tensor) => tensor.dispose()));
   const leaked = tf.memory().numTensors - before;
   if (leaked !== 0) throw new Error(`predict left ${leaked} tensors behind`);
-  return { predictions, results: model.addPredToDataSample(predictions, samples) };
+  return outputs;
 }
 
 /**
