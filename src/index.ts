@@ -31,14 +31,22 @@ export * from './checkpoint/index.js';
 export { compareStateDict, loadStateDict, type LoadReport } from './nn/load_state_dict.js';
 
 // Building blocks, and the registries that an application adds its own to
-export { buildCodec, KEYPOINT_CODECS } from './codecs/index.js';
+export { KEYPOINT_CODECS, loadBatchDecode } from './codecs/index.js';
 export type { CodecClass, DecodedKeypoints, EncodedLabels, KeypointCodec } from './codecs/base.js';
-export { BACKBONES } from './models/backbones/index.js';
-export { NECKS } from './models/necks/index.js';
-export { HEADS } from './models/heads/index.js';
+export { BACKBONES, type BackboneClass } from './models/backbones/index.js';
+export { NECKS, type NeckClass } from './models/necks/index.js';
+export { HEADS, type DenseFields, type HeadClass, type HeadFeats, type HeadPrediction } from './models/heads/index.js';
+export { BaseHead } from './models/heads/base_head.js';
+export * from './nn/index.js';
 export { DATA_PREPROCESSORS } from './models/data_preprocessors/index.js';
 export { POSE_ESTIMATORS } from './models/pose_estimators/index.js';
-export { buildBackbone, buildHead, buildNeck, buildPoseEstimator } from './models/builder.js';
+export {
+  buildBackbone,
+  buildDecoder as buildCodec,
+  buildHead,
+  buildNeck,
+  buildPoseEstimator,
+} from './models/builder.js';
 export type { FlipMode, TestCfg } from './models/test_cfg.js';
 
 // Datasets, meta-info and transforms

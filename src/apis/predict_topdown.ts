@@ -217,7 +217,7 @@ function firstRows({ data, shape }: NdArray, count: number): NdArray {
 function testCfgFor(model: PoseModel, options: PredictOptions): TestCfg {
   const { testCfg } = model;
   const { flipTest = testCfg.flipTest, outputHeatmaps = testCfg.outputHeatmaps } = options;
-  return { ...testCfg, flipTest, outputHeatmaps };
+  return { ...testCfg, flipTest, outputHeatmaps, batchDecode: runsOnGpu(model) };
 }
 
 interface Crop {

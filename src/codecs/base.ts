@@ -26,6 +26,8 @@ export interface KeypointCodec {
   readonly inputSize: readonly [w: number, h: number];
   /** Names of the arrays that `decode` takes, in order; heads use it to name their outputs. */
   readonly encodedNames: readonly string[];
+  /** Whether `decode` gives `visible`, and `batchDecode` a column of it. @default false */
+  readonly decodeVisibility?: boolean;
   /**
    * @param keypoints - [N, K, D] px, input space
    * @param keypointsVisible - [N, K]; all 1 when left out
@@ -38,8 +40,8 @@ export interface KeypointCodec {
    * `decode` for a batch that stays on the backend. A codec without it works through read-back; having it changes speed, not numbers.
    *
    * @param encoded - in the network's layout: heatmaps [N, h, w, K], SimCC x and y [N, K, bins], coordinates [N, K, D]
-   * @returns [N, K, D + 1]: coordinates in px, input space, then the score; with a visibility [N, K, D + 2], the visibility before the
-   * score
+   * @returns [N, K, D + 1]: coordinates in px, input space, then the score; with `decodeVisibility` [N, K, D + 2], the
+   * visibility before the score
    * @throws InputError before tfjs is loaded: call `loadBatchDecode` first, or build a model
    */
   batchDecode?(...encoded: Tensor[]): Tensor3D;

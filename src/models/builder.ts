@@ -2,7 +2,8 @@
  * From an MMPose model config to a network without weights (MMPose: `mmpose/models/builder.py`, and the constructors that call
  * `MODELS.build` for their children). Children are built here because their classes load lazily.
  */
-import { buildCodec } from '../codecs/index.js';
+import type { KeypointCodec } from '../codecs/base.js';
+import { buildCodec, loadBatchDecode } from '../codecs/index.js';
 import { readConfig, REQUIRED, type ConfigDict } from '../config.js';
 import { loadPoseMetainfo } from '../datasets/metainfo/index.js';
 import type { DatasetInfo, PoseMetaInfo } from '../datasets/metainfo/types.js';
@@ -84,7 +85,13 @@ export async function buildNeck(config: ConfigDict, where = 'neck'): Promise<Nec
 export async function buildHead(config: ConfigDict, where = 'head'): Promise<BaseHead> {
   const Class = await HEADS.get(checkNode(config, where).type, `${where}.type`);
   const decoder = (config.decoder ?? null) as ConfigDict | null;
-  return new Class(config, decoder && (await buildCodec(decoder, `${where}.decoder`)), where);
+  return new Class(config, decoder && (await buildDecoder(decoder, `${where}.decoder`)), where);
+}
+
+/** `buildCodec`, and tfjs with it: the codec decodes tensors as well as arrays. */
+export async function buildDecoder(config: ConfigDict, where = 'codec'): Promise<KeypointCodec> {
+  const [codec] = await Promise.all([buildCodec(config, where), loadBatchDecode()]);
+  return codec;
 }
 
 /** A data preprocessor; `null` and MMEngine's plain `BaseDataPreprocessor` neither normalise nor swap channels. */

@@ -1,7 +1,7 @@
 /**
  * What all heads share (MMPose: `mmpose/models/heads/base_head.py`): features in, outputs as tensors, and from those to decoded
- * keypoints. Outputs are read back and decoded on the CPU, one person at a time; the turn from NHWC maps to MMPose's (K, h, w)
- * happens here and nowhere else. Losses are left out.
+ * keypoints. The codec decodes either on the backend (`batchDecode`), so that only keypoints are read back, or the outputs are read
+ * and decoded on the CPU, one person at a time; the turn from NHWC maps to MMPose's (K, h, w) happens here and nowhere else. Losses are left out.
  */
 import { readTensor } from '../../backend/readback.js';
 import type { KeypointCodec } from '../../codecs/base.js';
@@ -80,8 +80,20 @@ export abstract class BaseHead extends Module<HeadFeats, Tensor[]> {
     );
   }
 
-  /** The part of `predict` on tensors: raw outputs, with `flipTest` the mean of both. Borrows feats. */
+  /**
+   * The part of `predict` on tensors: raw outputs, with `flipTest` the mean of both; with `batchDecode` the codec's packed keypoints.
+   * Borrows feats.
+   */
   predictTensors(feats: HeadFeats, samples: readonly PoseDataSample[], testCfg: TestCfg): Tensor[] {
+    const outputs = this.#merged(feats, samples, testCfg);
+    return this.#isPacked(testCfg) ? [this.decoder!.batchDecode!(...outputs)] : outputs;
+  }
+
+  #isPacked({ batchDecode, outputHeatmaps }: TestCfg): boolean {
+    return Boolean(batchDecode && !outputHeatmaps && this.decoder?.batchDecode);
+  }
+
+  #merged(feats: HeadFeats, samples: readonly PoseDataSample[], testCfg: TestCfg): Tensor[] {
     const outputs = this.activate(this.forward(feats));
     if (!testCfg.flipTest) return outputs;
     const meta = this.#flipMeta(samples);
@@ -110,6 +122,7 @@ export abstract class BaseHead extends Module<HeadFeats, Tensor[]> {
 
   /** Decodes what `predictTensors` gave, as numbers in the tensors' own layout. */
   decodeOutputs(outputs: readonly NdArray[], testCfg: TestCfg): HeadPrediction[] {
+    if (this.#isPacked(testCfg)) return unpack(outputs[0], this.decoder!.decodeVisibility ?? false);
     return Array.from({ length: outputs[0].shape[0] }, (_, n) =>
       this.decode(
         outputs.map(({ data, shape }) => sampleOf(data, shape, n)),
@@ -137,6 +150,25 @@ export abstract class BaseHead extends Module<HeadFeats, Tensor[]> {
     }
     return meta;
   }
+}
+
+/** What `batchDecode` packed, [N, K, D + 1] or, with a visibility, [N, K, D + 2]. */
+function unpack({ data, shape: [n, k, columns] }: NdArray, hasVisibility: boolean): HeadPrediction[] {
+  const dims = columns - (hasVisibility ? 2 : 1);
+  return Array.from({ length: n }, (_, i) => {
+    const take = (first: number, count: number) => {
+      const taken = new Float32Array(k * count);
+      for (let j = 0; j < taken.length; j++) {
+        taken[j] = data[(i * k + Math.floor(j / count)) * columns + first + (j % count)];
+      }
+      return taken;
+    };
+    return {
+      keypoints: { data: take(0, dims), shape: [1, k, dims] },
+      keypointScores: { data: take(columns - 1, 1), shape: [1, k] },
+      ...(hasVisibility && { keypointsVisible: { data: take(dims, 1), shape: [1, k] } }),
+    };
+  });
 }
 
 /** Sample `n` of a batch: NHWC maps turned to [C, h, w], columns with a leading 1. */
