@@ -23,12 +23,13 @@ import {
   findMetainfo,
   metainfoMismatch,
   normalizeConfig,
+  topdownPipeline,
   type MetainfoSource,
   type PoseConfig,
 } from './model_config.js';
 import type { ModelJit } from './model_jit.js';
-import { PoseModel } from './pose_model.js';
-import { inferPicture, pipelineOf, type PredictOptions, type Timings } from './predict_topdown.js';
+import { PoseModel, type PoseModelParts } from './pose_model.js';
+import { inferPicture, type PredictOptions, type Timings } from './predict_topdown.js';
 
 /**
  * A whole MMPose config or its `model` node as an object or text (JSON, or Python literals); or the URL of such a file; or null:
@@ -121,14 +122,31 @@ async function loadOn(
   const mismatch = metainfoMismatch(fullConfig, metainfo);
   if (mismatch)
     throw new ConfigError(`metainfo: ${mismatch}; pass the option metainfo with the model's own keypoints.`);
+  const load = (network: BasePoseEstimator, on: Backend) => placeOn(on, network, fullConfig, file, options);
+  const { backend: choice = 'auto', wasmPaths } = options;
+  const reload = async () => {
+    const again = await createBackend(choice as BackendChoice, { wasmPaths });
+    return { ...(await load(await buildPoseEstimator(fullConfig.model), again)), backend: again };
+  };
+  const parts = { config: fullConfig, metainfo, backend, ownsBackend, notices, ...(ownsBackend && { reload }) };
+  if ('predictTensors' in estimator) topdownPipeline(fullConfig); // its mistakes come before the download of weights
+  return new PoseModel({ ...parts, ...(await load(estimator, backend)) });
+}
+
+/** Weights into an estimator, and the estimator onto a backend. */
+async function placeOn(
+  backend: Backend,
+  estimator: BasePoseEstimator,
+  config: PoseConfig,
+  file: Checkpoint | null,
+  options: InitModelOptions,
+): Promise<Pick<PoseModelParts, 'estimator' | 'jit'>> {
   const jit = await jitFor(backend, estimator, options);
-  const model = new PoseModel({ estimator, config: fullConfig, metainfo, backend, ownsBackend, notices, jit });
-  if ('predictTensors' in estimator) pipelineOf(model); // its mistakes belong to loading
-  if (file) await loadWeights(estimator, fullConfig, file, options);
+  if (file) await loadWeights(estimator, config, file, options);
   options.signal?.throwIfAborted();
   try {
     backend.run(() => prepareModule(estimator));
-    return model;
+    return { estimator, jit };
   } catch (error) {
     estimator.dispose();
     throw error;

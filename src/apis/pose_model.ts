@@ -19,7 +19,12 @@ export interface PoseModelParts {
   readonly notices: readonly string[];
   /** The compiled form, on WebGPU. */
   readonly jit?: ModelJit | null;
+  /** Loads the model once more, after the GPU was lost. */
+  readonly reload?: () => Promise<LivingParts>;
 }
+
+/** What lives on the backend, and is lost with it. */
+export type LivingParts = Pick<PoseModelParts, 'estimator' | 'backend' | 'jit'>;
 
 /** Made by `initModel`. Keep one per network; calls on it queue. */
 export class PoseModel {
@@ -27,25 +32,50 @@ export class PoseModel {
   readonly config: PoseConfig;
   /** Names, flip pairs, skeleton, colours and sigmas of the keypoints. */
   readonly metainfo: PoseMetaInfo;
-  readonly backend: Backend;
-  readonly estimator: BasePoseEstimator;
   /** Sentences for people about what had to be assumed while loading; mostly empty. */
   readonly notices: readonly string[];
-  /** The compiled form of the network, where the backend has one. */
-  readonly jit: ModelJit | null;
   readonly frames = new FrameReader();
   readonly queue = new TaskQueue();
   readonly #ownsBackend: boolean;
+  readonly #reload: (() => Promise<LivingParts>) | undefined;
+  #living: LivingParts;
   #disposal: Promise<void> | null = null;
 
   constructor(parts: PoseModelParts) {
-    this.estimator = parts.estimator;
     this.config = parts.config;
     this.metainfo = parts.metainfo;
-    this.backend = parts.backend;
     this.notices = parts.notices;
-    this.jit = parts.jit ?? null;
+    this.#living = parts;
     this.#ownsBackend = parts.ownsBackend;
+    this.#reload = parts.reload;
+  }
+
+  get backend(): Backend {
+    return this.#living.backend;
+  }
+
+  get estimator(): BasePoseEstimator {
+    return this.#living.estimator;
+  }
+
+  /** The compiled form of the network, where the backend has one. */
+  get jit(): ModelJit | null {
+    return this.#living.jit ?? null;
+  }
+
+  /**
+   * Loads the network again on a new backend when the GPU was lost (a driver restart, a laptop that changed its GPU). The call that
+   * was running then has failed; the next one comes here first. A backend of the caller's own stays as it is.
+   */
+  async revive(): Promise<void> {
+    if (!this.backend.lost || !this.#reload) return;
+    const { testCfg } = this;
+    const before = this.#living;
+    this.#living = await this.#reload();
+    this.testCfg = testCfg;
+    before.estimator.dispose();
+    await before.jit?.dispose();
+    await before.backend.dispose();
   }
 
   /** Flip test, heatmap output and the like; may be replaced between calls. */

@@ -27,11 +27,18 @@ export function watchedRead<T>(instance: BackendInstance | null, read: () => Pro
   return watch ? watch.guard(read) : read();
 }
 
+/** How long after a failed read the news of a lost device may take. */
+const NEWS_MS = 250;
+
 class FaultWatch {
   permanent: BackendError | null = null;
   #unreported: BackendError | null = null;
   readonly #waiting = new Set<(fault: BackendError) => void>();
   readonly #name: string;
+  #tellGone: () => void = () => {};
+  readonly #gone = new Promise<void>((resolve) => {
+    this.#tellGone = resolve;
+  });
 
   constructor(instance: BackendInstance, name: string, ours: boolean) {
     this.#name = name;
@@ -60,6 +67,8 @@ class FaultWatch {
     try {
       return await read();
     } catch (error) {
+      await this.#news();
+      if (this.permanent) throw this.permanent;
       const found = error instanceof Error || error instanceof DOMException ? error.message : String(error);
       throw this.#error(
         `the result could not be read (${found})`,
@@ -67,6 +76,11 @@ class FaultWatch {
         error,
       );
     }
+  }
+
+  /** A read fails before the browser says that the device is gone: gives it time to say so. */
+  async #news(): Promise<void> {
+    await Promise.race([this.#gone, new Promise((resolve) => setTimeout(resolve, NEWS_MS))]);
   }
 
   #error(what: string, cure: string, cause?: unknown): BackendError {
@@ -98,7 +112,8 @@ class FaultWatch {
   }
 
   #lose(what: string): void {
-    this.permanent ??= this.#error(what, 'dispose the model and create it again');
+    this.permanent ??= this.#error(what, 'call again, or dispose the model and create it again');
+    this.#tellGone();
     for (const reject of this.#waiting) reject(this.permanent);
   }
 }

@@ -24,6 +24,8 @@ export interface Backend {
   readonly reason: string;
   /** The hardware in the browser's words, `''` for wasm and cpu. */
   readonly adapter: string;
+  /** The GPU was lost, with all that lay on it; only a new backend runs again. */
+  readonly lost: boolean;
   /**
    * Runs a synchronous section on this backend and restores whichever the caller had, also when it throws. After an `await` the
    * caller's is active again, so call `run` again.
@@ -172,6 +174,10 @@ class StartedBackend implements Backend {
     this.adapter = adapter;
     this.reason = reason;
     this.#switch = started;
+  }
+
+  get lost(): boolean {
+    return permanentFault(this.#switch.instance) !== null;
   }
 
   run<T>(section: () => T): T {

@@ -71,7 +71,7 @@ test('webgpu: a lost device rejects what waits and what comes; a new backend sta
   device.destroy();
   await expect(waiting).rejects.toMatchObject({ code: 'BackendError' });
   await device.lost;
-  await expect(readTensor(t)).rejects.toThrow(/the GPU device was destroyed; dispose the model/);
+  await expect(readTensor(t)).rejects.toThrow(/the GPU device was destroyed; call again, or dispose the model/);
   expect(() => backend.run(() => 1)).toThrow(/the GPU device was destroyed/);
   const again = await create('webgpu');
   const u = four(again);
@@ -85,7 +85,7 @@ test('webgl: a lost context rejects; a new backend starts', async () => {
   const { gl } = instanceOf(backend).gpgpu;
   gl.getExtension('WEBGL_lose_context')!.loseContext();
   await new Promise((resolve) => setTimeout(resolve, 100));
-  await expect(readTensor(t)).rejects.toThrow(/the WebGL context was lost; dispose the model/);
+  await expect(readTensor(t)).rejects.toThrow(/the WebGL context was lost; call again, or dispose the model/);
   const again = await create('webgl');
   const u = four(again);
   expectFours(await readTensor(u));
@@ -101,6 +101,26 @@ test('an infer that the GPU is lost under is rejected', async () => {
   await expect(running).rejects.toMatchObject({ code: 'BackendError' });
   await inferencer.dispose();
 });
+
+test.each(['webgpu', 'webgl'] as const)(
+  '%s: after the loss the next infer works on a new backend, weights included',
+  async (name) => {
+    const inferencer = await createNano({ backend: name });
+    const picture = patternPixels(96, 80);
+    const before = await inferencer.infer(picture);
+    const running = inferencer.infer(picture);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const instance = instanceOf(inferencer.model.backend);
+    if (name === 'webgpu') instance.device.destroy();
+    else instance.gpgpu.gl.getExtension('WEBGL_lose_context')!.loseContext();
+    await expect(running).rejects.toMatchObject({ code: 'BackendError' });
+    const after = await inferencer.infer(picture);
+    expect(after.predInstances!.keypoints.data).toEqual(before.predInstances!.keypoints.data);
+    expect(before.predInstances!.keypointScores.data.some((score) => score !== 0)).toBe(true);
+    await inferencer.dispose();
+    expect(tf.engine().state.numTensors).toBe(0);
+  },
+);
 
 test('wasm files that are not there: the URL is named, and the right ones work afterwards', async () => {
   const nowhere = '/no/such/folder/file.wasm';
