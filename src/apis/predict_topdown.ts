@@ -108,6 +108,7 @@ export async function inferPicture(
   );
   return model.queue.run(async () => {
     const frame = await reading;
+    await model.revive();
     const samples = await predictTopdown(model, frame, checkBoxes(bboxes, bboxFormat, frame), options, timings);
     timings.total = performance.now() - start;
     return { samples, width: frame.width, height: frame.height, timings };

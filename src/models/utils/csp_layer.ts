@@ -116,7 +116,10 @@ export class CSPLayer extends Module {
     this.main_conv = new ConvModule(inChannels, mid, 1, { normCfg, actCfg });
     this.short_conv = new ConvModule(inChannels, mid, 1, { normCfg, actCfg });
     this.final_conv = new ConvModule(2 * mid, outChannels, 1, { normCfg, actCfg });
-    this.blocks = Array.from({ length: numBlocks }, () => new Block(mid, { addIdentity, useDepthwise, normCfg, actCfg }));
+    this.blocks = Array.from(
+      { length: numBlocks },
+      () => new Block(mid, { addIdentity, useDepthwise, normCfg, actCfg }),
+    );
     this.attention = options.channelAttention ? new ChannelAttention(2 * mid) : null;
   }
 
