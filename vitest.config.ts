@@ -20,8 +20,8 @@ export default defineConfig(async () => ({
         test: {
           name: 'bundle',
           environment: 'node' as const,
-          // Built, packed and installed: applications, and the demo, in a Chromium that playwright drives.
-          include: ['tests/bundle/**/*.test.ts', 'tests/demo/**/*.test.ts'],
+          // Built, packed and installed: applications, the demo and our tools, in a Chromium that playwright drives.
+          include: ['tests/bundle/**/*.test.ts', 'tests/demo/**/*.test.ts', 'tests/tools/**/*.test.ts'],
           globalSetup: ['tests/bundle/setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,

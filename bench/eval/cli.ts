@@ -2,12 +2,12 @@
  * `npm run eval`: COCO keypoint AP of a model on your own machine, through the library in real Chromium. Nothing is uploaded:
  * pictures, annotations and weights are served from this machine to a browser on it.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { openPageHost, type PageHost } from '../../tests/support/page_host.js';
+import type { PageHost } from '../../tests/support/page_host.js';
 import type { FinishReply, StartReply } from './page.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -56,6 +56,8 @@ function positiveInteger(text: string): number {
 
 async function main(opts: Options): Promise<boolean> {
   const files = await findFiles(opts);
+  // Vite and a browser: only when there is something to run.
+  const { openPageHost } = await import('../../tests/support/page_host.js');
   const host = await openPageHost({
     project: PROJECT,
     page: 'bench/eval/page.html',
@@ -90,48 +92,62 @@ interface Files {
   readonly pictures: ReadonlyMap<string, string>;
 }
 
-async function findFiles({ model, annotations, boxes, images }: Options): Promise<Files> {
+async function findFiles({ model, config, annotations, boxes, images }: Options): Promise<Files> {
   const detections = boxes === 'gt' ? null : resolve(boxes);
-  for (const path of [model, annotations, images, ...(detections ? [detections] : [])]) {
-    if (!existsSync(path)) throw new Error(`${path}: not found; give the path of an existing file or folder`);
+  for (const path of [model, config, annotations, detections]) {
+    if (path && !isFile(path)) throw new Error(`${path}: not found; give the path of an existing file`);
   }
+  if (!existsSync(images) || isFile(images))
+    throw new Error(`${images}: not found; give the path of an existing folder`);
   const names = (await readdir(images)).filter((name) => PICTURE.test(name)).sort();
   if (names.length === 0) throw new Error(`${images}: found no pictures; expected .jpg, .png or the like`);
   const pictures = new Map(names.map((name) => [parse(name).name, resolve(images, name)]));
   return { model: resolve(model), annotations: resolve(annotations), detections, pictures };
 }
 
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
 async function serve(files: Files, path: string): Promise<Uint8Array | null> {
   const [kind, name] = [dirname(path), basename(path)];
   if (kind === 'image') return readFile(files.pictures.get(name)!);
-  if (kind === 'model' && name === basename(files.model)) return readFile(files.model);
-  if (path === 'annotations.json') return readFile(files.annotations);
-  if (path === 'detections.json' && files.detections) return readFile(files.detections);
-  return null;
+  const served = { model: files.model, annotations: files.annotations, detections: files.detections }[kind];
+  return served && name === basename(served) ? readFile(served) : null;
 }
 
 async function start(host: PageHost, opts: Options, files: Files): Promise<StartReply> {
   const beside = join(dirname(files.model), `${parse(files.model).name}.config.json`);
   const request = {
-    checkpoint: `/@files/model/${encodeURIComponent(basename(files.model))}`,
-    config: opts.config ? JSON.parse(await readFile(opts.config, 'utf8')) : null,
-    sidecar: existsSync(beside) ? JSON.parse(await readFile(beside, 'utf8')) : null,
+    checkpoint: addressOf('model', files.model),
+    config: opts.config ? await readConfigFile(opts.config) : null,
+    sidecar: isFile(beside) ? await readFile(beside, 'utf8') : null,
     backend: opts.backend,
     flip: opts.flip ?? false,
-    annotations: '/@files/annotations.json',
-    detections: files.detections && '/@files/detections.json',
+    annotations: addressOf('annotations', files.annotations),
+    detections: files.detections && addressOf('detections', files.detections),
     stems: [...files.pictures.keys()],
     limit: opts.limit ?? null,
   };
   return host.page.evaluate((r) => window.startEval(r), request);
 }
 
-function printStart({ reason, notices, pictures, absent }: StartReply, opts: Options): void {
+function addressOf(kind: string, path: string): string {
+  return `/@files/${kind}/${encodeURIComponent(basename(path))}`;
+}
+
+/** A line break at the end, since the library takes a text without one for an address. */
+async function readConfigFile(path: string): Promise<string> {
+  return `${await readFile(path, 'utf8')}\n`;
+}
+
+function printStart({ reason, notices, pictures, absent, badBoxes }: StartReply, opts: Options): void {
   const people = pictures.reduce((sum, picture) => sum + picture.people, 0);
   console.log(`model: ${basename(opts.model)}, flip test ${opts.flip ? 'on' : 'off'}`);
   console.log(`backend: ${reason}`);
   for (const notice of notices) console.log(`note: ${notice}`);
   console.log(`people: ${people} in ${pictures.length} pictures`);
+  if (badBoxes > 0) console.log(`boxes left out, without area or outside their picture: ${badBoxes}`);
   if (absent.length > 0) console.log(`absent pictures, left out of AP (${absent.length}): ${absent.join(', ')}`);
 }
 
@@ -150,5 +166,5 @@ function firstLines(error: unknown): string {
     .split('\n')
     .filter((line) => !/^\s+at /.test(line))
     .join('\n')
-    .replace(/^page\.evaluate: /, '');
+    .replace(/^page\.evaluate: (\w*Error: )?/, '');
 }

@@ -5,7 +5,7 @@
 import { inferenceTopdown, initModel } from '../../src/apis/inference.js';
 import type { PoseModel } from '../../src/apis/pose_model.js';
 import type { BackendChoice } from '../../src/backend/init.js';
-import type { CocoJson } from '../../src/datasets/coco.js';
+import type { CocoImage, CocoJson } from '../../src/datasets/coco.js';
 import {
   BaseCocoStyleDataset,
   type CocoDataInfo,
@@ -18,10 +18,10 @@ type Json = Readonly<Record<string, unknown>>;
 
 export interface StartRequest {
   readonly checkpoint: string;
-  /** Config of `--config`; null: the one inside the checkpoint. */
-  readonly config: Json | null;
-  /** Config found beside the checkpoint, used when there is none inside. */
-  readonly sidecar: Json | null;
+  /** Text of `--config`; null: the one inside the checkpoint. */
+  readonly config: string | null;
+  /** Text of the config found beside the checkpoint, used when there is none inside. */
+  readonly sidecar: string | null;
   readonly backend: BackendChoice;
   readonly flip: boolean;
   readonly annotations: string;
@@ -41,6 +41,8 @@ export interface StartReply {
   readonly pictures: readonly { readonly stem: string; readonly people: number }[];
   /** Annotated pictures without a file. */
   readonly absent: readonly string[];
+  /** Detected boxes that show nothing of their picture. */
+  readonly badBoxes: number;
 }
 
 /** One person as `--out` writes it. */
@@ -76,6 +78,8 @@ interface Session {
   readonly model: PoseModel;
   readonly annotations: CocoJson;
   readonly byPicture: ReadonlyMap<string, readonly CocoDataInfo[]>;
+  /** Whether the limit left pictures out. */
+  readonly limited: boolean;
   readonly withDetections: boolean;
   readonly done: { info: CocoDataInfo; sample: PoseDataSample }[];
   ms: number;
@@ -86,27 +90,32 @@ interface Session {
 let session: Session;
 
 window.startEval = async (request) => {
-  const options = { backend: request.backend, ...(request.sidecar && { sidecar: request.sidecar }) };
+  const options = { backend: request.backend, ...(request.sidecar !== null && { sidecar: request.sidecar }) };
   const model = await initModel(request.config, request.checkpoint, options);
   model.testCfg = { ...model.testCfg, flipTest: request.flip };
-  const all: CocoJson = await getJson(request.annotations);
-  const annotations = { ...all, images: all.images.filter((image) => request.stems.includes(stemOf(image))) };
-  const known = new Set(annotations.images.map(({ id }) => id));
-  const detections: readonly CocoDetectionResult[] | null = request.detections
-    ? await getJson(request.detections)
-    : null;
+  const all = await getJson<CocoJson>(request.annotations);
+  if (!Array.isArray(all?.images) || !Array.isArray(all.annotations)) {
+    throw new Error(`${fileOf(request.annotations)}: expected a COCO file with lists "images" and "annotations"`);
+  }
+  const stems = new Set(request.stems);
+  const annotations = { ...all, images: all.images.filter((image) => stems.has(stemOf(image))) };
+  const known = new Map(annotations.images.map((image) => [image.id, image]));
+  const found = request.detections === null ? null : await getDetections(request.detections);
+  const detections = found?.filter((d) => known.has(d.image_id)) ?? null;
+  const usable = detections?.filter((d) => isInPicture(d, known.get(d.image_id)!)) ?? null;
   const dataset = new BaseCocoStyleDataset(
     { data_mode: 'topdown', test_mode: true },
     {
       metainfo: model.metainfo,
       annotations: { ...annotations, annotations: all.annotations.filter((ann) => known.has(ann.image_id)) },
-      ...(detections && { detections: detections.filter((d) => known.has(d.image_id)) }),
+      ...(usable && { detections: usable }),
     },
   );
-  const byPicture = limitPeople(groupByPicture(dataset), request.limit);
+  const groups = groupByPicture(dataset);
+  const byPicture = limitPeople(groups, request.limit);
   session = {
-    ...{ model, annotations: { ...all, images: annotations.images }, byPicture, withDetections: detections !== null },
-    ...{ done: [], ms: 0, timedPeople: 0, pictures: 0 },
+    ...{ model, annotations: { ...all, images: annotations.images }, byPicture, limited: byPicture.size < groups.size },
+    ...{ withDetections: detections !== null, done: [], ms: 0, timedPeople: 0, pictures: 0 },
   };
   return {
     backend: model.backend.name,
@@ -114,6 +123,7 @@ window.startEval = async (request) => {
     notices: model.notices,
     pictures: [...byPicture].map(([stem, people]) => ({ stem, people: people.length })),
     absent: all.images.filter(({ id }) => !known.has(id)).map(stemOf),
+    badBoxes: (detections?.length ?? 0) - (usable?.length ?? 0),
   };
 };
 
@@ -125,7 +135,9 @@ window.evalPicture = async (stem) => {
     session.model,
     blob,
     people.map(({ bbox }) => Array.from(bbox!.data)),
-  );
+  ).catch((error: Error) => {
+    throw new Error(`${stem}: ${error.message}`, { cause: error });
+  });
   const ms = performance.now() - start;
   for (const [i, sample] of samples.entries()) session.done.push({ info: people[i], sample });
   // The first picture compiles shaders.
@@ -142,10 +154,13 @@ window.finishEval = async () => {
   return { people, metrics, ms, timedPeople };
 };
 
-/** COCO's evaluation over the pictures that were run. */
+/**
+ * COCO's evaluation. A picture without boxes still counts: whoever is in it was missed. Only with a limit it is over the pictures
+ * that were run.
+ */
 function evaluate(): Record<string, number> {
-  const { model, annotations, byPicture, done } = session;
-  const images = annotations.images.filter((image) => byPicture.has(stemOf(image)) || byPicture.size === 0);
+  const { model, annotations, byPicture, limited, done } = session;
+  const images = limited ? annotations.images.filter((image) => byPicture.has(stemOf(image))) : annotations.images;
   const known = new Set(images.map(({ id }) => id));
   const truth = {
     ...annotations,
@@ -216,6 +231,31 @@ function stemOf({ id, file_name }: { readonly id: number; readonly file_name?: s
   return name.replace(/\.[^.]*$/, '');
 }
 
+/** Whether a box shows anything of its picture; a detector's output may hold others. */
+function isInPicture({ bbox: [x, y, w, h] }: CocoDetectionResult, { width, height }: CocoImage): boolean {
+  return w > 0 && h > 0 && x < width && y < height && x + w > 0 && y + h > 0 && Number.isFinite(x + y + w + h);
+}
+
+async function getDetections(url: string): Promise<readonly CocoDetectionResult[]> {
+  const list = await getJson<readonly CocoDetectionResult[]>(url);
+  const bad = Array.isArray(list)
+    ? list.findIndex((d) => !Number.isFinite(d?.score) || !Array.isArray(d.bbox) || d.bbox.length !== 4)
+    : 0;
+  if (bad < 0) return list;
+  const found = JSON.stringify(Array.isArray(list) ? list[bad] : list).slice(0, 80);
+  const entry = '{"image_id": 1, "category_id": 1, "bbox": [x, y, w, h], "score": 0.9}';
+  throw new Error(`${fileOf(url)}: entry ${bad}: found ${found}; expected COCO detection results, a list of ${entry}`);
+}
+
 async function getJson<T>(url: string): Promise<T> {
-  return (await fetch(url)).json() as Promise<T>;
+  const text = await (await fetch(url)).text();
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new Error(`${fileOf(url)}: expected JSON; ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function fileOf(url: string): string {
+  return decodeURIComponent(url.split('/').at(-1)!);
 }

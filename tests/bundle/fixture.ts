@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { buildPoseEstimator } from '../../src/models/builder.js';
 import type { NdArray } from '../../src/ndarray.js';
 import { namedParameters } from '../../src/nn/module.js';
-import { readGoldenFile } from '../golden/format.js';
+import { readGoldenFile, type GoldenCase } from '../golden/format.js';
 import { weightTensor } from '../golden/formula.js';
 
 const GOLDEN = fileURLToPath(new URL('../fixtures/golden', import.meta.url));
@@ -24,13 +24,7 @@ export interface Found {
 
 /** Fills `folder` with `model.safetensors`, `config.json` and `picture.json`; gives MMPose's answer. */
 export async function writeFixture(folder: string): Promise<Omit<Found, 'backend'>> {
-  const file = await readGoldenFile(
-    { read: (path) => readFile(join(GOLDEN, path)), readShared: async () => null },
-    'e2e/topdown.json',
-  );
-  const raw = file?.cases.find(({ name }) => name === CASE);
-  if (!file || !raw) throw new Error(`tests/fixtures/golden/e2e/topdown.json: no case ${CASE}`);
-  const { params, inputs, outputs } = file.decode(raw);
+  const { params, inputs, outputs } = await recordedCase(CASE);
   const config = { model: { ...params.model, test_cfg: params.test_cfg }, test_pipeline: params.pipeline };
   const model = await buildPoseEstimator(config.model);
   const weights = new Map<string, NdArray>();
@@ -44,6 +38,25 @@ export async function writeFixture(folder: string): Promise<Omit<Found, 'backend
   const bboxes = [[...inputs.bboxes_xyxy.data]];
   await writeFile(join(folder, 'picture.json'), JSON.stringify({ width, height, bboxes }));
   await writeFile(join(folder, 'picture.rgb'), inputs.image.data);
+  return answerOf(outputs);
+}
+
+/** MMPose's answer for the same person with its flip test on. */
+export async function flippedAnswer(): Promise<Omit<Found, 'backend'>> {
+  return answerOf((await recordedCase(CASE.replace('flip0', 'flip1'))).outputs);
+}
+
+async function recordedCase(wanted: string): Promise<GoldenCase> {
+  const file = await readGoldenFile(
+    { read: (path) => readFile(join(GOLDEN, path)), readShared: async () => null },
+    'e2e/topdown.json',
+  );
+  const raw = file?.cases.find(({ name }) => name === wanted);
+  if (!file || !raw) throw new Error(`tests/fixtures/golden/e2e/topdown.json: no case ${wanted}`);
+  return file.decode(raw);
+}
+
+function answerOf(outputs: GoldenCase['outputs']): Omit<Found, 'backend'> {
   const [{ keypoints, keypoint_scores: scores }] = outputs.instances;
   return { keypoints: pairs(keypoints.data), scores: [...scores.data] };
 }
