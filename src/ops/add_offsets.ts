@@ -3,6 +3,7 @@ import * as tf from '../tf.js';
 import type { Tensor3D, Tensor4D } from '../tf.js';
 import { defineOp } from './define_op.js';
 import { constant, inSmallBatches, valuesAt } from './map_values.js';
+import { addOffsetsGlsl } from './webgl/add_offsets.js';
 import { addOffsetsWgsl, wrappedPixel } from './webgpu/add_offsets.js';
 
 export interface AddOffsetsAttrs extends Readonly<Record<string, unknown>> {
@@ -45,4 +46,5 @@ export const addOffsets = /*@__PURE__*/ defineOp<{ peaks: Tensor3D; maps: Tensor
       return tf.concat([moved, value], 2);
     }),
   wgsl: addOffsetsWgsl,
+  glsl: addOffsetsGlsl,
 });

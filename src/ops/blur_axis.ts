@@ -2,6 +2,7 @@
 import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
 import { defineOp } from './define_op.js';
+import { blurAxisGlsl } from './webgl/blur_axis.js';
 import { blurAxisWgsl, isSymmetric } from './webgpu/blur_axis.js';
 
 export interface BlurAxisAttrs extends Readonly<Record<string, unknown>> {
@@ -29,6 +30,7 @@ export const blurAxis = /*@__PURE__*/ defineOp<{ maps: Tensor4D }, BlurAxisAttrs
     return isSymmetric(axis, half) ? symmetric(padded, axis, blurred) : blurred(padded);
   },
   wgsl: blurAxisWgsl,
+  glsl: blurAxisGlsl,
 });
 
 /** The mean of the blur and of the blur from the other end, which is symmetric whatever the order of its sums. */

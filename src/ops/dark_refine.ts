@@ -8,6 +8,7 @@ import { defineOp } from './define_op.js';
 import { DARK, UDP, type DarkStencil } from './dark_stencil.js';
 import { constant, inSmallBatches, valuesAt } from './map_values.js';
 import { allOf } from './quarter_offset.js';
+import { darkRefineGlsl } from './webgl/dark_refine.js';
 import { darkRefineWgsl } from './webgpu/dark_refine.js';
 
 export interface DarkRefineInputs extends Readonly<Record<string, Tensor>> {
@@ -33,6 +34,7 @@ export const darkRefine = /*@__PURE__*/ defineOp<DarkRefineInputs, DarkRefineAtt
   composed: (inputs, { udp }) =>
     inSmallBatches({ ...inputs }, inputs.blurred, (part) => (udp ? refineUdp(part) : refineDark(part))),
   wgsl: darkRefineWgsl,
+  glsl: darkRefineGlsl,
 });
 
 function refineDark({ peaks, blurred, blurredPeaks }: DarkRefineInputs): Tensor3D {

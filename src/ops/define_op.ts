@@ -3,10 +3,12 @@
  * where something faster was written. Kernels go through tfjs's own engine, so that `tidy`, `tf.profile` and `tf.memory` see them,
  * and nothing is registered on import: a kernel enters tfjs's registry when its backend first needs it.
  *
- * WGSL is written once (`wgsl`): tfjs's WebGPU backend runs it eagerly, and the jit records the op as one node and replays it.
+ * WGSL is written once (`wgsl`): tfjs's WebGPU backend runs it eagerly, and the jit records the op as one node and replays it. GLSL
+ * (`glsl`) serves WebGL, where composed ops would be dozens of shaders to compile.
  */
 import * as tf from '../tf.js';
 import type { KernelFunc, Tensor } from '../tf.js';
+import { webglKernel, type GlslOp } from './webgl/flat_program.js';
 import { webgpuKernel, type WgslOp } from './webgpu/flat_program.js';
 
 /** Inputs by name, as tfjs's kernels take them. */
@@ -21,7 +23,9 @@ export interface OpSpec<I extends OpInputs, A extends OpAttrs, T extends Tensor>
   composed(inputs: I, attrs: A): T;
   /** One WGSL program, for WebGPU and the jit. */
   readonly wgsl?: WgslOp;
-  /** A kernel of another form than `wgsl`. */
+  /** One GLSL program, for WebGL. */
+  readonly glsl?: GlslOp;
+  /** Kernels of other forms. */
   readonly webgpu?: KernelFunc;
   readonly webgl?: KernelFunc;
 }
@@ -64,10 +68,10 @@ export function defineOp<I extends OpInputs, A extends OpAttrs, T extends Tensor
 }
 
 function kernelOf(
-  { name, wgsl, webgpu, webgl }: Pick<OpSpec<never, never, Tensor>, 'name' | 'wgsl' | 'webgpu' | 'webgl'>,
+  { name, wgsl, glsl, webgpu, webgl }: Omit<OpSpec<never, never, Tensor>, 'composed'>,
   backend: string,
 ): KernelFunc | undefined {
-  if (backend === 'webgl') return webgl;
+  if (backend === 'webgl') return webgl ?? (glsl && webglKernel(glsl));
   if (backend === 'webgpu') return webgpu ?? (wgsl && webgpuKernel(name, wgsl));
   return wgsl && makers.get(backend)?.({ name, wgsl });
 }

@@ -2,6 +2,7 @@
 import * as tf from '../tf.js';
 import type { Tensor3D, Tensor4D } from '../tf.js';
 import { defineOp } from './define_op.js';
+import { heatmapArgmaxGlsl } from './webgl/heatmap_argmax.js';
 import { heatmapArgmaxWgsl } from './webgpu/heatmap_argmax.js';
 
 /**
@@ -21,6 +22,7 @@ export const heatmapArgmax = /*@__PURE__*/ defineOp<{ maps: Tensor4D }, Record<s
     return packPeaks(x, y, max, [n, k]);
   },
   wgsl: heatmapArgmaxWgsl,
+  glsl: heatmapArgmaxGlsl,
 });
 
 /** Smallest index along `axis` (of `length`) where `hit` holds, as floats; the axis stays with size 1. */

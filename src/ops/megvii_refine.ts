@@ -5,6 +5,7 @@ import { defineOp } from './define_op.js';
 import { isEmpty } from './dark_refine.js';
 import { inSmallBatches } from './map_values.js';
 import { allOf, neighbourSigns } from './quarter_offset.js';
+import { megviiRefineGlsl } from './webgl/megvii_refine.js';
 import { megviiRefineWgsl } from './webgpu/megvii_refine.js';
 
 export interface MegviiRefineInputs extends Readonly<Record<string, Tensor>> {
@@ -38,4 +39,5 @@ export const megviiRefine = /*@__PURE__*/ defineOp<MegviiRefineInputs, Record<st
       return tf.concat([move(x, signX), move(y, signY), score], 2);
     }),
   wgsl: megviiRefineWgsl,
+  glsl: megviiRefineGlsl,
 });

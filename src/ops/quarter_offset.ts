@@ -3,6 +3,7 @@ import * as tf from '../tf.js';
 import type { Tensor, Tensor3D, Tensor4D } from '../tf.js';
 import { defineOp } from './define_op.js';
 import { constant, inSmallBatches, valuesAt } from './map_values.js';
+import { quarterOffsetGlsl } from './webgl/quarter_offset.js';
 import { quarterOffsetWgsl } from './webgpu/quarter_offset.js';
 
 /**
@@ -27,6 +28,7 @@ export const quarterOffset = /*@__PURE__*/ defineOp<
       return tf.concat([move(x, insideX, signX), move(y, insideY, signY), value], 2);
     }),
   wgsl: quarterOffsetWgsl,
+  glsl: quarterOffsetGlsl,
 });
 
 /** 1 where all conditions hold, else 0. */

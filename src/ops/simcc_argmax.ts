@@ -3,6 +3,7 @@ import * as tf from '../tf.js';
 import type { Tensor3D } from '../tf.js';
 import { defineOp } from './define_op.js';
 import { firstOf, packPeaks } from './heatmap_argmax.js';
+import { simccArgmaxGlsl } from './webgl/simcc_argmax.js';
 import { simccArgmaxWgsl } from './webgpu/simcc_argmax.js';
 
 /**
@@ -18,4 +19,5 @@ export const simccArgmax = /*@__PURE__*/ defineOp<{ x: Tensor3D; y: Tensor3D }, 
     return packPeaks(atX, atY, tf.minimum(maxX, maxY), [x.shape[0], x.shape[1]]);
   },
   wgsl: simccArgmaxWgsl,
+  glsl: simccArgmaxGlsl,
 });

@@ -3,6 +3,7 @@ import * as tf from '../tf.js';
 import type { Tensor, Tensor2D, Tensor3D } from '../tf.js';
 import { defineOp } from './define_op.js';
 import { constant } from './map_values.js';
+import { simccDarkGlsl } from './webgl/simcc_dark.js';
 import { simccDarkWgsl } from './webgpu/simcc_dark.js';
 
 export interface SimccDarkInputs extends Readonly<Record<string, Tensor>> {
@@ -24,6 +25,7 @@ export const simccDark = /*@__PURE__*/ defineOp<SimccDarkInputs, Record<string, 
     return tf.concat([refineAxis(atX, x, blurredX), refineAxis(atY, y, blurredY), value], 2);
   },
   wgsl: simccDarkWgsl,
+  glsl: simccDarkGlsl,
 });
 
 function refineAxis(at: Tensor3D, vectors: Tensor3D, blurred: Tensor3D): Tensor3D {

@@ -3,6 +3,7 @@ import * as tf from '../tf.js';
 import type { Tensor, Tensor3D } from '../tf.js';
 import { defineOp } from './define_op.js';
 import { simccScale } from './simcc_dark.js';
+import { simccVisibilityGlsl } from './webgl/simcc_visibility.js';
 import { simccVisibilityWgsl } from './webgpu/simcc_visibility.js';
 
 export interface SimccVisibilityInputs extends Readonly<Record<string, Tensor>> {
@@ -39,4 +40,5 @@ export const simccVisibility = /*@__PURE__*/ defineOp<SimccVisibilityInputs, Sim
     return tf.where(tf.greater(ofX, ofY), ofY, ofX) as Tensor3D;
   },
   wgsl: simccVisibilityWgsl,
+  glsl: simccVisibilityGlsl,
 });

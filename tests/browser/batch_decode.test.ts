@@ -1,6 +1,6 @@
 /**
  * `batchDecode` of every codec that has it, on every backend, against MMPose's recorded numbers and against `decode`, with the reads
- * counted. The composed ops run on webgl and wasm, our WGSL on webgpu: none is compared with another.
+ * counted. Composed ops run on wasm, our GLSL on webgl, our WGSL on webgpu: none is compared with another.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBackend, type Backend } from '../../src/backend/init.js';

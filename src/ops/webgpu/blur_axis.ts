@@ -16,6 +16,9 @@ export const blurAxisWgsl: WgslOp = {
     const out = c / step;
     const length = axis === 1 ? h : w;
     const total = h * w * out;
+    const radius = half.length - 1;
+    // Most pixels are so far inside that no tap needs to look where it is.
+    const sums = (tap: string) => (isSymmetric(axis, half) ? inPairs(half, axis, tap) : leftToRight(half, tap));
     const wgsl = `
 ${border === 'zero' ? zeroTap(length) : mirroredTap(length)}
 fn at(start: u32, i: i32) -> f32 { return get_maps(start + u32(i) * ${axis === 1 ? w * c : c}u); }
@@ -26,7 +29,12 @@ fn run(n: u32, group: u32, local: u32) {
   let y = o / ${out * w}u;
   let start = ((n * ${h}u + ${axis === 1 ? '0u' : 'y'}) * ${w}u + ${axis === 1 ? 'x' : '0u'}) * ${c}u + o % ${out}u * ${step}u;
   let center = i32(${axis === 1 ? 'y' : 'x'});
-  ${isSymmetric(axis, half) ? inPairs(half, axis) : leftToRight(half)}
+  var sum = 0.0;
+  if (center >= ${radius} && center < ${length - radius}) {
+    ${sums('at')}
+  } else {
+    ${sums('tap')}
+  }
   put(n * ${total}u + o, sum);
 }`;
     return { wgsl, workgroupSize: SIZE, workgroups: Math.ceil(total / SIZE) };
@@ -46,22 +54,18 @@ fn tap(start: u32, i: i32) -> f32 {
   return at(start, min(rest, period - rest));
 }`;
 
-function leftToRight(half: readonly number[]): string {
+function leftToRight(half: readonly number[], tap: string): string {
   const radius = half.length - 1;
   const taps = Array.from({ length: 2 * radius + 1 }, (_, i) => i - radius);
-  const lines = taps.map((d) => `sum = fma(${f32Literal(half[Math.abs(d)])}, tap(start, center + ${d}), sum);`);
-  return ['var sum = 0.0;', ...lines].join('\n  ');
+  return taps
+    .map((d) => `sum = fma(${f32Literal(half[Math.abs(d)])}, ${tap}(start, center + ${d}), sum);`)
+    .join('\n    ');
 }
 
 /** Rows of small kernels from the outside in, columns from the inside out. */
-function inPairs(half: readonly number[], axis: 1 | 2): string {
-  const center = `sum = fma(${f32Literal(half[0])}, tap(start, center), sum);`;
-  const pairs = half
-    .slice(1)
-    .map(
-      (weight, i) =>
-        `sum = fma(${f32Literal(weight)}, tap(start, center - ${i + 1}) + tap(start, center + ${i + 1}), sum);`,
-    );
-  const lines = axis === 1 ? [center, ...pairs] : [...pairs.reverse(), center];
-  return ['var sum = 0.0;', ...lines].join('\n  ');
+function inPairs(half: readonly number[], axis: 1 | 2, tap: string): string {
+  const center = `sum = fma(${f32Literal(half[0])}, ${tap}(start, center), sum);`;
+  const pair = (d: number) => `${tap}(start, center - ${d}) + ${tap}(start, center + ${d})`;
+  const pairs = half.slice(1).map((weight, i) => `sum = fma(${f32Literal(weight)}, ${pair(i + 1)}, sum);`);
+  return (axis === 1 ? [center, ...pairs] : [...pairs.reverse(), center]).join('\n    ');
 }
