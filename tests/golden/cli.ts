@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import type { GoldenCase } from './format.js';
 import { listJson, nodeSource } from './node_source.js';
-import { startPageRunner, type PageRunner } from './page_runner.js';
+import type { PageRunner } from './page_runner.js';
 import { PAGE_GROUPS, runGoldenFile, type CaseReport } from './runner.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -41,14 +41,19 @@ const options = new Command('test:golden')
   .parse()
   .opts<Options>();
 
-process.exitCode = (await main(options)) ? 0 : 1;
+try {
+  process.exitCode = (await main(options)) ? 0 : 1;
+} catch (error) {
+  console.error(`golden: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
 
 async function main(opts: Options): Promise<boolean> {
   const roots = goldenRoots(opts.dir);
   const jobs = await findJobs(roots, opts);
   if (jobs.length === 0) {
-    console.log('golden: no case matches; see --help for what selects cases');
-    return false;
+    console.log('no case matches; see --help for what selects cases');
+    return summarise([], [], false);
   }
   const { reports, problems } = await runJobs(roots, jobs, opts);
   if (opts.report) await writeFile(resolve(opts.report), `${JSON.stringify(reports, jsonNumber, 1)}\n`);
@@ -56,7 +61,10 @@ async function main(opts: Options): Promise<boolean> {
 }
 
 function goldenRoots(dir: string | undefined): string[] {
-  if (dir) return [resolve(dir)];
+  if (dir) {
+    if (!existsSync(dir)) throw new Error(`${dir}: not found; give the path of an existing folder`);
+    return [resolve(dir)];
+  }
   return [join(PROJECT, 'tests/fixtures/golden'), resolve(PROJECT, '../shared/golden')].filter((root) =>
     existsSync(root),
   );
@@ -70,8 +78,8 @@ async function findJobs(roots: readonly string[], opts: Options): Promise<Job[]>
   for (const [root, folder] of roots.entries()) {
     const source = nodeSource(folder, PROJECT);
     for (const path of await listJson(folder)) {
-      const json = JSON.parse(new TextDecoder().decode(await source.read(path)));
-      if (json.format !== 'inpose-golden-1' || !Array.isArray(json.cases)) continue;
+      const json = parseJson(await source.read(path), join(folder, path));
+      if (json?.format !== 'inpose-golden-1' || !Array.isArray(json.cases)) continue;
       if (opts.group && json.group !== opts.group) continue;
       const cases = (json.cases as GoldenCase[])
         .map((c) => c.name)
@@ -83,6 +91,14 @@ async function findJobs(roots: readonly string[], opts: Options): Promise<Job[]>
     }
   }
   return jobs;
+}
+
+function parseJson(bytes: Uint8Array, path: string) {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new Error(`${path}: expected JSON; ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** `*` and `?` match any characters, also `/`, since names of cases hold slashes; `{a,b}` is either. */
@@ -102,9 +118,10 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
   let page: PageRunner | undefined;
   try {
     for (const job of jobs) {
-      if (PAGE_GROUPS.has(job.group)) page ??= await startPageRunner(PROJECT, roots);
-      const done = PAGE_GROUPS.has(job.group) ? await runInPage(page!, job, opts) : await runInNode(roots, job, opts);
-      reports.push(...done);
+      if (PAGE_GROUPS.has(job.group)) page ??= await openPage(roots);
+      const inPage = PAGE_GROUPS.has(job.group);
+      const running = inPage ? runInPage(page!, job, opts) : runInNode(roots, job, opts);
+      reports.push(...(await running.catch((error) => allFailed(job, inPage ? opts.backend : 'node', error))));
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${reports.length} cases, ${job.group}/${job.file}`);
     }
   } finally {
@@ -112,6 +129,12 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
     await page?.close();
   }
   return { reports, problems: page?.problems ?? [] };
+}
+
+/** Vite and a browser, only when a group needs them. */
+async function openPage(roots: readonly string[]): Promise<PageRunner> {
+  const { startPageRunner } = await import('./page_runner.js');
+  return startPageRunner(PROJECT, roots);
 }
 
 function runInNode(roots: readonly string[], job: Job, opts: Options): Promise<CaseReport[]> {
@@ -124,26 +147,15 @@ function runInNode(roots: readonly string[], job: Job, opts: Options): Promise<C
   });
 }
 
-async function runInPage(page: PageRunner, job: Job, opts: Options): Promise<CaseReport[]> {
-  const { root, path, cases } = job;
-  try {
-    return await page.run({ root, path, cases, backend: opts.backend, corrupt: opts.corrupt ?? false });
-  } catch (error) {
-    // The page itself died: every case of the file has failed, and says so.
-    const message = error instanceof Error ? error.message : String(error);
-    const id = { group: job.group, file: job.file, op: '', backend: opts.backend };
-    return cases.map((name) => ({
-      ...id,
-      name,
-      compared: 0,
-      maxAbs: null,
-      maxRel: null,
-      tolerance: null,
-      status: 'failed',
-      message,
-      notes: [],
-    }));
-  }
+function runInPage(page: PageRunner, { root, path, cases }: Job, opts: Options): Promise<CaseReport[]> {
+  return page.run({ root, path, cases, backend: opts.backend, corrupt: opts.corrupt ?? false });
+}
+
+/** When the page dies, or a file cannot be read at all, every case of the file has failed, and says so. */
+function allFailed({ group, file, cases }: Job, backend: string, error: unknown): CaseReport[] {
+  const message = error instanceof Error ? error.message : String(error);
+  const nothing = { compared: 0, maxAbs: null, maxRel: null, tolerance: null, notes: [] };
+  return cases.map((name) => ({ group, file, name, op: '', backend, ...nothing, status: 'failed', message }));
 }
 
 /** Prints one line per group, the failures, and the closing line. True when the run is good. */
@@ -164,6 +176,8 @@ function summarise(reports: readonly CaseReport[], problems: readonly string[], 
   if (!corrupt)
     for (const r of failed)
       console.log(`FAILED ${r.group} ${r.file}/${r.name} [${r.backend}]: ${r.message.slice(0, 600)}`);
+  for (const r of reports.filter(({ status }) => status === 'skipped'))
+    console.log(`SKIPPED ${r.group} ${r.file}/${r.name}: ${r.message}`);
   for (const problem of problems) console.log(`FAILED page: ${problem.slice(0, 600)}`);
   if (corrupt)
     for (const r of passed)
