@@ -30,3 +30,6 @@ export interface KernelConfig {
   readonly kernelName: string;
   readonly backendName: string;
 }
+
+/** A kernel's function; opaque here. */
+export type KernelFunc = (call: never) => unknown;
