@@ -5,16 +5,10 @@ import type { Box } from './box_editor.js';
 
 export type FlipChoice = 'config' | 'on' | 'off';
 
-/** An MMPose config as text, and how it came. */
-export interface ConfigText {
-  readonly text: string;
-  /** `beside`: dropped together with the checkpoint, whose own config wins. `pasted`: it replaces the checkpoint's. */
-  readonly origin: 'beside' | 'pasted';
-}
-
 export interface EngineRequest {
   readonly checkpoint: File;
-  readonly config: ConfigText | null;
+  /** MMPose config as text, picked with the file or pasted; null: it is in the checkpoint. */
+  readonly config: string | null;
   readonly backend: BackendChoice;
   readonly signal: AbortSignal;
   /** Text for people and the part that is done, 0..1 where known. */
@@ -41,9 +35,8 @@ export async function openEngine(request: EngineRequest): Promise<Engine> {
   const inferencer = await Pose2DInferencer.create({
     checkpoint,
     backend,
+    config,
     signal,
-    config: config?.origin === 'pasted' ? config.text : null,
-    ...(config?.origin === 'beside' && { sidecar: config.text }),
     onProgress: (progress) => onProgress(...describeProgress(progress)),
   });
   return {

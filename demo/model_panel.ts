@@ -2,7 +2,7 @@
 import type { BackendChoice } from 'inpose';
 import { byId, make } from './dom.js';
 import { openEngine } from './engine.js';
-import type { ConfigText, Engine } from './engine.js';
+import type { Engine } from './engine.js';
 import { DemoError, describeError } from './messages.js';
 import { hideError, say } from './notices.js';
 
@@ -13,7 +13,8 @@ export class ModelPanel {
   readonly #onEngine: (engine: Engine) => Promise<void>;
   /** Kept, so that a config or another backend can be tried without picking the file again. */
   #checkpoint: File | null = null;
-  #config: ConfigText | null = null;
+  /** What a person gives with a file or pastes wins over what is in the checkpoint. */
+  #config: string | null = null;
   #loading: AbortController | null = null;
 
   /** @param onEngine - takes over every model that was loaded */
@@ -35,9 +36,8 @@ export class ModelPanel {
       this.#configText.value = '';
     }
     if (config) {
-      const text = await config.text();
-      this.#config = { text, origin: checkpoint ? 'beside' : 'pasted' };
-      this.#configText.value = text;
+      this.#config = await config.text();
+      this.#configText.value = this.#config;
     }
     if (!this.#checkpoint) {
       this.#configDetails.open = true;
@@ -49,7 +49,7 @@ export class ModelPanel {
   async usePastedConfig(): Promise<void> {
     const text = this.#configText.value.trim();
     if (!text) throw new DemoError('No config yet', 'Paste the MMPose config as JSON into the field first.');
-    this.#config = { text, origin: 'pasted' };
+    this.#config = text;
     if (!this.#checkpoint) {
       throw new DemoError('No checkpoint yet', 'Choose the checkpoint first, then press "Use this config".');
     }
@@ -58,7 +58,7 @@ export class ModelPanel {
 
   async forgetConfig(): Promise<void> {
     this.#configText.value = '';
-    if (!this.#config) return;
+    if (this.#config === null) return;
     this.#config = null;
     await this.load();
   }

@@ -1,0 +1,384 @@
+/** The built demo page in real Chromium, used as a visitor would: files, boxes, keyboard, webcam, a narrow window. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContextOptions, Page } from 'playwright';
+import { build, preview, type PreviewServer } from 'vite';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
+import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
+import { launchChromium } from '../support/chromium.js';
+import { watchPage } from '../support/watch_page.js';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const GOLDEN = join(PROJECT, 'tests/fixtures/golden');
+/** Inference on a busy machine without a GPU. */
+const LIMIT_MS = 90_000;
+
+interface Pose {
+  readonly image: { readonly name: string; readonly width: number; readonly height: number };
+  readonly instance_info: readonly {
+    readonly bbox: readonly number[];
+    readonly keypoints: readonly (readonly number[])[];
+    readonly keypoint_scores: readonly number[];
+  }[];
+}
+
+interface NamedFile {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly buffer: Buffer;
+}
+
+let folder: string;
+let server: PreviewServer;
+/** `http://localhost:PORT` */
+let origin: string;
+let browser: Browser;
+let tinyConfig: string;
+let tinyModel: NamedFile;
+/** The same weights without a config. */
+let bareModel: NamedFile;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'inpose-demo-'));
+  const config = { configFile: join(PROJECT, 'vite.config.ts'), mode: 'demo', logLevel: 'error' } as const;
+  await build({ ...config, build: { outDir: folder, emptyOutDir: true } });
+  const at = { root: folder, build: { outDir: folder }, preview: { port: 0, host: '127.0.0.1' } };
+  server = await preview({ configFile: false, logLevel: 'error', ...at });
+  origin = new URL(server.resolvedUrls!.local[0]).origin;
+  browser = await launchChromium({ flags: ['--use-fake-device-for-media-stream'] });
+  tinyConfig = await configOfTiny();
+  tinyModel = await tinySafetensors();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+/** A whole MMPose config round the recorded one of the smallest HRNet. */
+async function configOfTiny(): Promise<string> {
+  const file = JSON.parse(await readFile(join(GOLDEN, 'models/hrnet_tiny.json'), 'utf8')) as {
+    cases: { params: { config: object } }[];
+  };
+  const steps = [{ type: 'LoadImage' }, { type: 'GetBBoxCenterScale' }];
+  const pipeline = [...steps, { type: 'TopdownAffine', input_size: [64, 64] }, { type: 'PackPoseInputs' }];
+  return JSON.stringify({ model: file.cases[0].params.config, test_pipeline: pipeline });
+}
+
+const tinyPth = () => readFile(join(GOLDEN, 'checkpoints/hrnet_tiny_model.pth'));
+
+/** One file with weights and config, made by our own writer. */
+async function tinySafetensors(): Promise<NamedFile> {
+  const { stateDict } = await openCheckpoint(new Uint8Array(await tinyPth()).buffer);
+  const config = JSON.parse(tinyConfig) as Record<string, unknown>;
+  const metadata = encodeModelMetadata({ config, datasetMeta: null, versions: new Map(), stateDict });
+  bareModel = fileOf('bare.safetensors', await encodeSafetensors(stateDict));
+  return fileOf('tiny.safetensors', await encodeSafetensors(stateDict, { metadata }));
+}
+
+function fileOf(name: string, content: string | Uint8Array): NamedFile {
+  return { name, mimeType: '', buffer: Buffer.from(content) };
+}
+
+let problems: string[] = [];
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** Opens the page and waits for its sample; everything that it says or asks for is recorded. */
+async function openDemo(options: BrowserContextOptions = {}, init?: string): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  closing.push(() => context.close());
+  const page = await context.newPage();
+  if (init) await page.addInitScript(init);
+  problems = watchPage(page);
+  page.on('request', (request) => {
+    const { protocol, origin: asked } = new URL(request.url());
+    const own = asked === origin || protocol === 'blob:' || protocol === 'data:';
+    if (!own) problems.push(`external request: ${request.url()}`);
+  });
+  await page.goto(origin);
+  await page.waitForFunction('document.querySelector("#photo").naturalWidth > 0');
+  return page;
+}
+
+/** What the page complained about. The wasm backend looks at its file's first bytes and drops the rest of the answer. */
+function complaints(): string[] {
+  return problems.filter((problem) => !/^failed: \S+\.wasm net::ERR_ABORTED$/.test(problem));
+}
+
+async function openTiny(page: Page): Promise<void> {
+  await page.selectOption('#backend', 'wasm');
+  await page.setInputFiles('#model-input', tinyModel);
+  await waitForResult(page);
+}
+
+async function waitForResult(page: Page): Promise<void> {
+  const outcome = '#message:not([hidden]), body:has(#status:not(.busy)):has(#results:not([hidden]))';
+  await page.waitForSelector(outcome, { timeout: LIMIT_MS });
+  expect((await page.locator('#message').isVisible()) ? await page.innerText('#message') : '').toBe('');
+}
+
+async function messageOf(page: Page): Promise<string> {
+  await page.waitForSelector('#message:not([hidden])', { timeout: LIMIT_MS });
+  return page.innerText('#message');
+}
+
+/** What "Save JSON" gives. */
+async function saved(page: Page): Promise<Pose> {
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('#save-json')]);
+  return JSON.parse(await readFile(await file.path(), 'utf8')) as Pose;
+}
+
+/** RGBA of the overlay at source pixels. */
+function overlayAt(page: Page, points: readonly (readonly number[])[]): Promise<number[][]> {
+  return page.evaluate((all) => {
+    const canvas = document.querySelector<HTMLCanvasElement>('#overlay')!;
+    // One read: Chromium complains about many.
+    const { data, width } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+    return all.map(([x, y]) => {
+      const at = 4 * (Math.trunc(y) * width + Math.trunc(x));
+      return [...data.subarray(at, at + 4)];
+    });
+  }, points);
+}
+
+const overflows = 'document.documentElement.scrollWidth > document.documentElement.clientWidth';
+
+test('starts with the sample, offers the checkpoint pickers, and asks nobody for anything', async () => {
+  const page = await openDemo();
+  expect(await page.title()).toContain('inpose');
+  expect(await page.evaluate('[photo.naturalWidth, photo.naturalHeight]')).toEqual([480, 640]);
+  expect(await page.locator('#no-model').isVisible()).toBe(true);
+  expect(await page.locator('#pick-model-stage').isVisible()).toBe(true);
+  for (const id of ['#save-json', '#save-png', '#clear-boxes']) expect(await page.isDisabled(id)).toBe(true);
+  const chooser = page.waitForEvent('filechooser');
+  await page.click('#pick-model-stage');
+  expect((await chooser).isMultiple()).toBe(true);
+  expect(complaints()).toEqual([]);
+});
+
+describe('a model', () => {
+  test('draws keypoints where it says they are, at any size on the page', async () => {
+    const page = await openDemo();
+    await openTiny(page);
+    await page.fill('#threshold', '0');
+    const { image, instance_info: people } = await saved(page);
+    expect(image).toEqual({ name: 'sample', width: 480, height: 640 });
+    expect(people).toHaveLength(1);
+    expect(people[0].bbox).toEqual([0, 0, 480, 640]);
+    await checkOverlay(page, people[0]);
+    for (const width of [1280, 700, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      const [photo, overlay] = [
+        await page.locator('#photo').boundingBox(),
+        await page.locator('#overlay').boundingBox(),
+      ];
+      expect(overlay).toEqual(photo);
+      expect(photo!.width / photo!.height).toBeCloseTo(480 / 640, 1);
+    }
+    expect(await page.locator('#score-rows tr').count()).toBe(17);
+    expect(await page.locator('#hop-list dt').count()).toBeGreaterThanOrEqual(4);
+    expect(await page.innerText('#backend-reason')).toContain('wasm');
+    expect(complaints()).toEqual([]);
+  });
+
+  /** Where keypoints lie on each other, the later one is on top. */
+  async function checkOverlay(page: Page, person: Pose['instance_info'][number]): Promise<void> {
+    const { keypointColors } = await loadPoseMetainfo('coco');
+    const { keypoints, keypoint_scores: scores } = person;
+    const inside = ([x, y]: readonly number[]) => x >= 0 && x < 480 && y >= 0 && y < 640;
+    const shown = keypoints.flatMap((point, k) => (scores[k] >= 0 && inside(point) ? [k] : []));
+    expect(shown.length).toBeGreaterThan(5);
+    const colors = await overlayAt(page, keypoints);
+    for (const k of shown) {
+      const [x, y] = keypoints[k];
+      const near = shown.filter(
+        (other) => other >= k && Math.hypot(keypoints[other][0] - x, keypoints[other][1] - y) < 7,
+      );
+      const allowed = near.map((other) => [...keypointColors.subarray(3 * other, 3 * other + 3), 255]);
+      expect(allowed).toContainEqual(colors[k]);
+    }
+  }
+
+  test('follows boxes drawn with the mouse and moved with keys', async () => {
+    const page = await openDemo();
+    await openTiny(page);
+    const frame = (await page.locator('#media').boundingBox())!;
+    const scale = frame.width / 480;
+    await page.mouse.move(frame.x + 100 * scale, frame.y + 60 * scale);
+    await page.mouse.down();
+    await page.mouse.move(frame.x + 380 * scale, frame.y + 550 * scale, { steps: 4 });
+    await page.mouse.up();
+    await waitForResult(page);
+    const drawn = (await saved(page)).instance_info[0].bbox;
+    [100, 60, 380, 550].forEach((value, i) => expect(Math.abs(drawn[i] - value)).toBeLessThan(2 / scale));
+
+    await page.click('#add-box');
+    await waitForResult(page);
+    expect((await saved(page)).instance_info).toHaveLength(2);
+    expect(await page.locator('#person option').count()).toBe(2);
+    const before = (await saved(page)).instance_info[1].bbox;
+    const second = page.locator('.box').nth(1);
+    await second.press('ArrowRight');
+    await second.press('Shift+ArrowDown');
+    await waitForResult(page);
+    const after = (await saved(page)).instance_info[1].bbox;
+    expect(after[0]).toBeCloseTo(before[0] + 4.8, 2);
+    expect(after[3]).toBeCloseTo(before[3] + 6.4, 2);
+    await second.press('Delete');
+    await waitForResult(page);
+    expect((await saved(page)).instance_info).toHaveLength(1);
+    await page.click('#clear-boxes');
+    await waitForResult(page);
+    expect((await saved(page)).instance_info[0].bbox).toEqual([0, 0, 480, 640]);
+    expect(complaints()).toEqual([]);
+  });
+
+  test('takes its config from beside the checkpoint, or from the field', async () => {
+    const page = await openDemo();
+    await page.selectOption('#backend', 'wasm');
+    await page.setInputFiles('#model-input', [bareModel, fileOf('bare.config.json', tinyConfig)]);
+    await waitForResult(page);
+    expect(await page.innerText('#model-facts')).toContain('HRNet + HeatmapHead');
+
+    const bare = await openDemo();
+    await bare.selectOption('#backend', 'wasm');
+    await bare.setInputFiles('#model-input', bareModel);
+    expect(await messageOf(bare)).toMatch(/config/i);
+    expect(await bare.locator('#config-text').isVisible()).toBe(true);
+    await bare.fill('#config-text', tinyConfig);
+    await bare.click('#apply-config');
+    await waitForResult(bare);
+    expect(complaints()).toEqual([]);
+  });
+
+  test('saves the picture with the skeleton at its own size', async () => {
+    const page = await openDemo();
+    await openTiny(page);
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click('#save-png')]);
+    expect(file.suggestedFilename()).toBe('sample.pose.png');
+    const png = await readFile(await file.path());
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([480, 640]);
+  });
+
+  test('changes its look without looking again', async () => {
+    const page = await openDemo();
+    await openTiny(page);
+    await page.fill('#threshold', '0');
+    const picture = () => page.evaluate(() => document.querySelector<HTMLCanvasElement>('#overlay')!.toDataURL());
+    const looks = new Set([await picture()]);
+    await page.selectOption('#skeleton-style', 'openpose');
+    await expect.poll(async () => looks.has(await picture())).toBe(false);
+    looks.add(await picture());
+    await page.selectOption('#labels', 'name');
+    await expect.poll(async () => looks.has(await picture())).toBe(false);
+    expect(complaints()).toEqual([]);
+  });
+});
+
+describe('bad files say what they are', () => {
+  test.each([
+    ['#media-input', fileOf('photo.jpg', 'not a picture'), 'photo.jpg'],
+    ['#media-input', fileOf('film.mp4', 'not a film'), 'film.mp4'],
+    ['#media-input', fileOf('notes.txt', 'hello'), 'Expected a picture, a video, a checkpoint'],
+    ['#model-input', fileOf('bad.pth', 'not a checkpoint'), 'This checkpoint cannot be used'],
+    ['#model-input', fileOf('empty.safetensors', ''), 'empty.safetensors: the file is empty'],
+    ['#model-input', fileOf('only.json', '{}'), 'A config alone is not enough'],
+  ])('%s %#', async (input, file, expected) => {
+    const page = await openDemo();
+    await page.setInputFiles(input, file);
+    expect(await messageOf(page)).toContain(expected);
+    expect(await page.evaluate('photo.hidden')).toBe(false);
+    await page.click('#message-close');
+    expect(await page.locator('#message').isVisible()).toBe(false);
+    // Chromium itself reports a film that it cannot read.
+    expect(complaints().filter((problem) => !problem.startsWith('failed: blob:'))).toEqual([]);
+  });
+
+  test('a model that does not fit its weights', async () => {
+    const page = await openDemo();
+    const wrong = tinyConfig.replace('"num_channels":[16]', '"num_channels":[24]');
+    expect(wrong).not.toBe(tinyConfig);
+    await page.setInputFiles('#model-input', [bareModel, fileOf('bare.config.json', wrong)]);
+    expect(await messageOf(page)).toContain('This checkpoint cannot be used');
+    await page.click('#message-more summary');
+    expect(await page.innerText('#message-details')).toMatch(/backbone\.layer1\.0\.conv1\.weight/);
+  });
+});
+
+describe('the webcam', () => {
+  const failWith = (name: string) =>
+    `navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', '${name}'))`;
+
+  test.each([
+    ['NotAllowedError', 'The webcam was refused'],
+    ['NotFoundError', 'No webcam found'],
+    ['NotReadableError', 'The webcam is in use'],
+  ])('%s', async (name, expected) => {
+    const page = await openDemo({}, failWith(name));
+    await page.click('#webcam');
+    expect(await messageOf(page)).toContain(expected);
+    expect(await page.evaluate('photo.hidden')).toBe(false);
+    expect(complaints()).toEqual([]);
+  });
+
+  test('on an insecure page', async () => {
+    const page = await openDemo({}, 'Object.defineProperty(navigator, "mediaDevices", { value: undefined })');
+    await page.click('#webcam');
+    expect(await messageOf(page)).toContain('secure pages only');
+  });
+
+  test('runs mirrored, overlay and all, until it is stopped', async () => {
+    const page = await openDemo({ permissions: ['camera'] });
+    await openTiny(page);
+    await page.click('#webcam');
+    await page.waitForFunction('!video.hidden && video.videoWidth > 0');
+    await page.waitForSelector('#results:not([hidden])', { timeout: LIMIT_MS });
+    expect(await page.innerText('#webcam-text')).toBe('Stop webcam');
+    expect(await page.locator('#media.mirrored').count()).toBe(1);
+    expect(await page.locator('#overlay').boundingBox()).toEqual(await page.locator('#video').boundingBox());
+    const sameSize =
+      '[overlay.width, overlay.height, frame.width].join() === [video.videoWidth, video.videoHeight, video.videoWidth].join()';
+    expect(await page.evaluate(sameSize)).toBe(true);
+    await page.click('#webcam');
+    await page.waitForFunction('!photo.hidden && video.srcObject === null');
+    await waitForResult(page);
+    expect(complaints()).toEqual([]);
+  });
+});
+
+test.each([360, 320])('a window %i px wide needs no sideways scrolling', async (width) => {
+  const page = await openDemo({ viewport: { width, height: 740 }, colorScheme: 'dark' });
+  expect(await page.evaluate(overflows)).toBe(false);
+  await openTiny(page);
+  await page.evaluate('document.querySelectorAll("details").forEach((d) => (d.open = true))');
+  expect(await page.evaluate(overflows)).toBe(false);
+  for (const id of ['#pick-media', '#webcam', '#sample', '#draw-box', '#pick-model', '#save-png']) {
+    const box = (await page.locator(id).boundingBox())!;
+    expect(box.x).toBeGreaterThanOrEqual(0);
+    expect(box.x + box.width).toBeLessThanOrEqual(width);
+  }
+});
+
+test('files may be dropped anywhere', async () => {
+  const page = await openDemo();
+  const drop = (type: string) =>
+    page.evaluate((event) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(['not a checkpoint'], 'dropped.pth'));
+      const init = { dataTransfer: transfer, bubbles: true, cancelable: true };
+      document.body.dispatchEvent(new DragEvent(event, init));
+    }, type);
+  await drop('dragenter');
+  expect(await page.locator('.drop-hint').isVisible()).toBe(true);
+  await drop('drop');
+  expect(await page.locator('.drop-hint').isVisible()).toBe(false);
+  expect(await messageOf(page)).toContain('dropped.pth');
+});
