@@ -13,6 +13,7 @@ import { transpose } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
 import type { Tensor } from '../../src/tf.js';
 import { hessianDet } from '../golden/hessian_det.js';
+import { createNano, patternPixels } from './apis_support.js';
 import { readGoldenFile, type GoldenCase, type GoldenSource } from '../golden/format.js';
 import { MIN_HESSIAN_DET } from '../golden/tolerances.js';
 
@@ -231,3 +232,23 @@ describe('compiled by the jit', () => {
     return { data, shape: [n, k, width], split: (x) => tf.split(x, sizes, 2) };
   }
 });
+
+test.each(['webgpu', 'webgl'] as const)(
+  '%s: a model reads keypoints only, unless it is asked for heatmaps',
+  async (name) => {
+    const inferencer = await createNano({ backend: name });
+    const pixels = patternPixels(120, 90);
+    const bboxes = [
+      [10, 12, 60, 80],
+      [50, 5.5, 118, 88],
+    ];
+    const before = readbackStats();
+    await inferencer.infer(pixels, { bboxes });
+    const after = readbackStats();
+    expect(after.reads - before.reads).toBe(1);
+    expect(after.bytes - before.bytes).toBeLessThanOrEqual(16 * 17 * bboxes.length);
+    const { predFields } = await inferencer.infer(pixels, { bboxes, outputHeatmaps: true });
+    expect(predFields?.heatmaps.shape[0]).toBe(17);
+    await inferencer.dispose();
+  },
+);
