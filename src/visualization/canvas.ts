@@ -97,20 +97,25 @@ class CanvasPainter implements Painter {
   }
 
   blend(rgb: Uint8Array, alpha: number): void {
-    const scratch = scratchContext(this.width, this.height);
-    const picture = scratch.createImageData(this.width, this.height);
-    for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
-      picture.data[to] = rgb[from];
-      picture.data[to + 1] = rgb[from + 1];
-      picture.data[to + 2] = rgb[from + 2];
-      picture.data[to + 3] = 255;
-    }
-    scratch.putImageData(picture, 0, 0);
-    const { context } = this;
+    const { context, width, height } = this;
     context.save();
     context.globalAlpha = alpha;
-    context.drawImage(scratch.canvas, 0, 0);
+    context.drawImage(canvasOf(rgb, width, height), 0, 0);
     context.restore();
+  }
+
+  picture(rgb: Uint8Array, w: number, h: number, x: number, y: number, width: number, height: number): void {
+    this.context.drawImage(canvasOf(rgb, w, h), x, y, width, height);
+  }
+
+  /** Through a copy: other cells of the same canvas must stay, and a picture from elsewhere cannot be read. */
+  shrink(x: number, y: number, width: number, height: number, background: RgbColor): void {
+    const { context } = this;
+    const { e, f } = context.getTransform();
+    const copy = scratchContext(this.width, this.height);
+    copy.drawImage(context.canvas, -e, -f);
+    this.flood(background);
+    context.drawImage(copy.canvas, x, y, width, height);
   }
 
   flood(color: RgbColor): void {
@@ -149,6 +154,20 @@ class CanvasPainter implements Painter {
     }
     context.restore();
   }
+}
+
+/** A canvas that shows these pixels, [height, width, 3] RGB. */
+function canvasOf(rgb: Uint8Array, width: number, height: number): HTMLCanvasElement | OffscreenCanvas {
+  const scratch = scratchContext(width, height);
+  const picture = scratch.createImageData(width, height);
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    picture.data[to] = rgb[from];
+    picture.data[to + 1] = rgb[from + 1];
+    picture.data[to + 2] = rgb[from + 2];
+    picture.data[to + 3] = 255;
+  }
+  scratch.putImageData(picture, 0, 0);
+  return scratch.canvas;
 }
 
 /** Runs of pixels without overlaps: neighbours and overlapping ones become one. */

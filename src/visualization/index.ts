@@ -25,3 +25,5 @@ export { colorVal } from './painter.js';
 export type { Color, Colors, Painter, TextStyle } from './painter.js';
 export { copyRaster, createRaster, fillPolygon, rasterPainter } from './raster.js';
 export type { RasterImage } from './raster.js';
+export { drawXyHeatmaps } from './simcc_plot.js';
+export type { XyHeatmapStyle } from './simcc_plot.js';

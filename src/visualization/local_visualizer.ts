@@ -26,6 +26,7 @@ import { colorList } from './painter.js';
 import type { Color, Colors, Painter } from './painter.js';
 import { copyRaster, createRaster, rasterPainter } from './raster.js';
 import type { RasterImage } from './raster.js';
+import { drawXyHeatmaps } from './simcc_plot.js';
 
 export type SkeletonStyle = 'mmpose' | 'openpose';
 
@@ -60,7 +61,7 @@ export interface AddDatasampleOptions {
   readonly drawGt?: boolean | null;
   /** @default true */
   readonly drawPred?: boolean;
-  /** A second row with the heatmaps over the picture. @default false */
+  /** A second row with the heatmaps over the picture; for SimCC models, with a bar per keypoint and axis. @default false */
   readonly drawHeatmap?: boolean;
   /** @default false */
   readonly drawBbox?: boolean;
@@ -194,8 +195,11 @@ export class PoseLocalVisualizer {
       if (instances) this.#drawInstances(painter, instances, choices);
     });
     if (!choices.drawHeatmap || !sides.some(([, fields]) => fields)) return [poses];
-    const heatmaps = sides.map(([, fields]): Panel => (painter) => {
-      if (fields) drawHeatmap(painter, fields.heatmaps);
+    const heatmaps = sides.map(([instances, fields]): Panel => (painter) => {
+      if (!fields) return;
+      // As in MMPose, the SimCC vectors beside the heatmaps decide.
+      if (instances?.keypointXLabels) drawXyHeatmaps(painter, fields.heatmaps);
+      else drawHeatmap(painter, fields.heatmaps);
     });
     return [poses, heatmaps];
   }

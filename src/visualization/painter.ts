@@ -34,6 +34,10 @@ export interface Painter {
   text(text: string, x: number, y: number, style: TextStyle): void;
   /** Mixes a picture [height, width, 3] RGB of the surface's own size over it. */
   blend(rgb: Uint8Array, alpha: number): void;
+  /** Draws a picture [h, w, 3] RGB, scaled into a box in whole pixels. */
+  picture(rgb: Uint8Array, w: number, h: number, x: number, y: number, width: number, height: number): void;
+  /** Scales everything that is on the surface into a box, and fills the rest. */
+  shrink(x: number, y: number, width: number, height: number, background: RgbColor): void;
   /** Fills everything. */
   flood(color: RgbColor): void;
 }

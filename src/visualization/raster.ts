@@ -4,6 +4,7 @@
  */
 import type { RgbColor } from '../datasets/metainfo/types.js';
 import { InputError } from '../errors.js';
+import { resizeBilinear } from './colormap.js';
 import type { Painter, TextStyle } from './painter.js';
 import {
   circle,
@@ -107,6 +108,29 @@ class RasterPainter implements Painter {
     for (let i = 0; i < this.width * this.height; i++) {
       mixPixel(this.#image, i, rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], alpha);
     }
+  }
+
+  picture(rgb: Uint8Array, w: number, h: number, x: number, y: number, width: number, height: number): void {
+    const channels = [0, 1, 2].map((c) => {
+      const plane = Float32Array.from({ length: w * h }, (_, i) => rgb[3 * i + c]);
+      return resizeBilinear(plane, w, h, width, height);
+    });
+    for (let i = 0; i < width * height; i++) {
+      const [px, py] = [x + (i % width), y + Math.floor(i / width)];
+      if (px < 0 || py < 0 || px >= this.width || py >= this.height) continue;
+      const color = channels.map((plane) => Math.round(plane[i])) as [number, number, number];
+      this.#put(color, py, px, px);
+    }
+  }
+
+  shrink(x: number, y: number, width: number, height: number, background: RgbColor): void {
+    const { data, channels } = this.#image;
+    const rgb = new Uint8Array(this.width * this.height * 3);
+    for (let i = 0; i < this.width * this.height; i++) {
+      for (let c = 0; c < 3; c++) rgb[3 * i + c] = data[i * channels + c];
+    }
+    this.flood(background);
+    this.picture(rgb, this.width, this.height, x, y, width, height);
   }
 
   flood(color: RgbColor): void {

@@ -158,6 +158,28 @@ test('heatmaps on a canvas differ from the exact ones by rounding only', () => {
   expect(worstDifference(actual, expected)).toBeLessThanOrEqual(2);
 });
 
+test('SimCC bars on a canvas: the same sheet, in its own cell', () => {
+  const [width, height, k] = [160, 120, 2];
+  const data = Float32Array.from({ length: k * height * width }, (_, i) => {
+    const [x, y] = [i % width, Math.floor(i / width) % height];
+    return Math.exp(-((x - 60 - 40 * Math.floor(i / width / height)) ** 2 + (y - 50) ** 2) / 200);
+  });
+  const sample = sampleAt(width, height);
+  const labels = { data: new Float32Array(2), shape: [2, 1, 1] };
+  Object.assign(sample.predInstances!, { keypointXLabels: labels, keypointYLabels: labels });
+  const both: PoseDataSample = { ...sample, predFields: { heatmaps: { data, shape: [k, height, width] } } };
+  const picture = new ImageData(width, height);
+  picture.data.forEach((_, i) => (picture.data[i] = i % 4 === 3 ? 255 : 40 + (i % 4) * 60));
+  const visualizer = new PoseLocalVisualizer();
+  const raster: RasterImage = { data: picture.data.slice(), width, height, channels: 4 };
+  const expected = visualizer.addDatasample(raster, both, { drawGt: true, drawHeatmap: true });
+  const actual = pixelsOf(visualizer.addDatasample(picture, both, { drawGt: true, drawHeatmap: true }));
+  expect([actual.width, actual.height]).toEqual([expected.width, expected.height]);
+  // Scaling filters and letters differ at edges; a sheet in the wrong place or size would differ everywhere.
+  const far = expected.data.filter((v, i) => Math.abs(v - actual.data[i]) > 40).length;
+  expect(far / expected.data.length).toBeLessThan(0.02);
+});
+
 test('the picture lies under the drawing, and both halves and rows are where they belong', async () => {
   const visualizer = new PoseLocalVisualizer({ context: new OffscreenCanvas(1, 1).getContext('2d') });
   await visualizer.setDatasetMeta(await loadPoseMetainfo('coco'));

@@ -12,6 +12,7 @@ import {
   drawKeypoints,
   drawLabels,
   drawLinks,
+  drawXyHeatmaps,
   PoseLocalVisualizer,
   rasterPainter,
   toOpenpose,
@@ -263,5 +264,60 @@ describe('PoseLocalVisualizer', () => {
     const unsure = array(scores.data.map((score, k) => (k === 5 ? 0.1 : score)) as unknown as number[], [1, 17]);
     expect(toOpenpose(keypoints, unsure).scores.data[1]).toBe(0);
     expect(() => toOpenpose(array([1, 2], [1, 1, 2]), array([1], [1, 1]))).toThrow('found 1 keypoints');
+  });
+});
+
+describe('drawXyHeatmaps', () => {
+  const [width, height, count] = [320, 240, 3];
+  /** A narrow hill per keypoint, on the diagonal. */
+  function hills(): NdArray {
+    const data = new Float32Array(count * height * width);
+    for (let k = 0; k < count; k++) {
+      const [cx, cy] = [80 * (k + 1), 60 * (k + 1)];
+      for (let y = 0; y < height; y++)
+        for (let x = 0; x < width; x++)
+          data[(k * height + y) * width + x] = Math.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 50);
+    }
+    return { data, shape: [count, height, width] };
+  }
+  const isHot = ([r, g, b]: number[]) => r > 100 && g < 120 && b < 60;
+  const isWhite = (color: number[]) => color.every((c) => c === 255);
+
+  test('shows the picture, and a bar per keypoint and axis that is hot where the keypoint is', () => {
+    const image = createRaster(width, height);
+    image.data.fill(90);
+    drawXyHeatmaps(image, hills());
+    const sheet = [1.2 * width + 80 + 1, 1.2 * height + 80 + 1];
+    const [fx, fy] = [width / sheet[0], height / sheet[1]];
+    const pixel = (x: number, y: number) => at(image, Math.round(x * fx), Math.round(y * fy));
+    expect(isWhite(pixel(4, 4))).toBe(true);
+    expect(isWhite(pixel(0.5 * width, 1.15 * height))).toBe(true);
+    for (let k = 0; k < count; k++) {
+      const [x, y] = [80 * (k + 1) + 0.1 * width, 60 * (k + 1) + 0.1 * height];
+      const [right, below] = [1.1 * width + 20 * (k + 1) + 7, 1.1 * height + 20 * (k + 1) + 7];
+      expect(isHot(pixel(x, below)), `x of ${k}`).toBe(true);
+      expect(isHot(pixel(x - 40, below)), `beside x of ${k}`).toBe(false);
+      expect(isHot(pixel(right, y)), `y of ${k}`).toBe(true);
+      expect(isHot(pixel(right, y - 30)), `beside y of ${k}`).toBe(false);
+      // The hill's red half over half of the grey.
+      expect(pixel(x, y)[0]).toBeGreaterThan(pixel(x, y)[2] + 40);
+    }
+    // Away from all hills: jet's darkest blue, (0, 0, 128), and grey, half each.
+    expect(pixel(0.1 * width + 20, 1.1 * height - 20)).toEqual([45, 45, 109]);
+  });
+
+  test('the visualizer takes it for samples with SimCC vectors, and limits the bars', () => {
+    const image = createRaster(width, height);
+    const labels = { keypointXLabels: array([0], [1, 1, 1]), keypointYLabels: array([0], [1, 1, 1]) };
+    const person = instances(array([0, 0], [1, 1, 2]), array([0], [1, 1]));
+    const predFields = { heatmaps: hills() };
+    const draw = (predInstances: InstanceData) =>
+      new PoseLocalVisualizer().addDatasample(image, sample({ predInstances, predFields }), { drawHeatmap: true });
+    expect(isWhite(at(draw({ ...person, ...labels }), 2, height + 2))).toBe(true);
+    expect(isWhite(at(draw(person), 2, height + 2))).toBe(false);
+    const one = createRaster(width, height);
+    drawXyHeatmaps(one, hills(), { maxKeypoints: 1, weight: 0 });
+    expect(one.data).not.toEqual(image.data);
+    expect(() => drawXyHeatmaps(one, array([1], [1]))).toThrow(/expected \[K, h, w\]/);
   });
 });
