@@ -23,7 +23,7 @@ export interface OpSpec<I extends OpInputs, A extends OpAttrs, T extends Tensor>
   composed(inputs: I, attrs: A): T;
   /** One WGSL program, for WebGPU and the jit. */
   readonly wgsl?: WgslOp;
-  /** One GLSL program, for WebGL. */
+  /** One GLSL program, for WebGL 2. */
   readonly glsl?: GlslOp;
   /** Kernels of other forms. */
   readonly webgpu?: KernelFunc;
@@ -71,7 +71,8 @@ function kernelOf(
   { name, wgsl, glsl, webgpu, webgl }: Omit<OpSpec<never, never, Tensor>, 'composed'>,
   backend: string,
 ): KernelFunc | undefined {
-  if (backend === 'webgl') return webgl ?? (glsl && webglKernel(glsl));
+  if (backend === 'webgl')
+    return webgl ?? (glsl && tf.env().getNumber('WEBGL_VERSION') === 2 ? webglKernel(glsl) : undefined);
   if (backend === 'webgpu') return webgpu ?? (wgsl && webgpuKernel(name, wgsl));
   return wgsl && makers.get(backend)?.({ name, wgsl });
 }

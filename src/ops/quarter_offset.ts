@@ -46,5 +46,10 @@ export function neighbourSigns(maps: Tensor4D, x: Tensor3D, y: Tensor3D): [signX
     channel: constant([1, k, 1], (i) => i),
   });
   const [right, left, below, above] = tf.split<Tensor3D>(values, 4, 2);
-  return [tf.sign(tf.sub(right, left)), tf.sign(tf.sub(below, above))];
+  return [signOfDifference(right, left), signOfDifference(below, above)];
+}
+
+/** Not `tf.sign`, which is 0 for tiny numbers on wasm. */
+function signOfDifference(a: Tensor3D, b: Tensor3D): Tensor3D {
+  return tf.sub(tf.cast(tf.greater(a, b), 'float32'), tf.cast(tf.less(a, b), 'float32'));
 }

@@ -8,10 +8,12 @@ import { readbackStats, readTensor } from '../../src/backend/readback.js';
 import type { KeypointCodec } from '../../src/codecs/base.js';
 import { buildCodec, loadBatchDecode } from '../../src/codecs/index.js';
 import { JitCompiler } from '../../src/jit/compiler.js';
+import type { ConfigDict } from '../../src/config.js';
 import { sizeOf, type NdArray } from '../../src/ndarray.js';
 import { transpose } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
 import type { Tensor } from '../../src/tf.js';
+import { uniform } from '../golden/formula.js';
 import { hessianDet } from '../golden/hessian_det.js';
 import { createNano, patternPixels } from './apis_support.js';
 import { readGoldenFile, type GoldenCase, type GoldenSource } from '../golden/format.js';
@@ -106,6 +108,67 @@ function comparePacked(packed: Float32Array, columns: number, { keypoints, score
 const keepOf = (det: ArrayLike<number> | null | undefined): number[] | null =>
   det ? Array.from(det, (d) => (Math.abs(d) <= MIN_HESSIAN_DET ? 0 : 1)) : null;
 
+interface OtherSize {
+  readonly config: ConfigDict;
+  /** Of the map, or of the input for SimCC. */
+  readonly w: number;
+  readonly h: number;
+  readonly k: number;
+}
+
+/** Sizes down to where nothing has room for its neighbours. */
+const OTHER_SIZES: readonly OtherSize[] = (
+  [
+    [9, 7, 8],
+    [33, 21, 19],
+    [4, 3, 9],
+    [72, 96, 17],
+  ] as const
+).flatMap(([w, h, k]) => {
+  const map = { input_size: [4 * w, 4 * h], heatmap_size: [w, h] };
+  const simcc = { type: 'SimCCLabel', input_size: [w, h], sigma: [2.5, 3] };
+  const configs: ConfigDict[] = [
+    { type: 'MSRAHeatmap', ...map, sigma: 2 },
+    { type: 'MSRAHeatmap', ...map, sigma: 2, unbiased: true, blur_kernel_size: 7 },
+    { type: 'UDPHeatmap', ...map },
+    { type: 'UDPHeatmap', ...map, heatmap_type: 'combined', blur_kernel_size: 3 },
+    { type: 'MegviiHeatmap', ...map, kernel_size: 5 },
+    { ...simcc, simcc_split_ratio: 2 },
+    { ...simcc, use_dark: true, decode_visibility: true },
+  ];
+  return configs.map((config) => ({ config, w, h, k }));
+});
+
+/** Values of one map or vector: a peak, zeros, a constant, negatives, two equal peaks, one pixel, noise, and hardly anything. */
+function oneKind(kind: number, [w, h]: readonly [number, number], seed: string): Float32Array {
+  const random = uniform(seed, [h, w], 0, 1).data;
+  const [px, py] = [Math.floor(random[0] * w), Math.floor(random[random.length - 1] * h)];
+  const bump = (x: number, y: number) => Math.exp(-((x - px - 0.3) ** 2 + (y - py + 0.2) ** 2) / 8);
+  const kinds = [bump, () => 0, () => 0.25, () => -0.5, bump, () => 0, () => 0, () => 0];
+  const out = Float32Array.from({ length: w * h }, (_, i) => kinds[kind](i % w, Math.floor(i / w)));
+  if (kind === 4) out[(py * w + px + Math.floor(out.length / 2)) % out.length] = out[py * w + px] = 2;
+  if (kind === 5) out[py * w + px] = 0.75;
+  if (kind === 6) out.set(random);
+  if (kind === 7) out.set(random.map((v) => v * 2e-3 - 1e-4));
+  return out;
+}
+
+/** The arrays of one sample, in the layout of `decode`. */
+function kindsOfData(config: ConfigDict, [w, h]: readonly [number, number], k: number, seed: number): NdArray[] {
+  const all = (count: number, size: readonly [number, number], name: string) => {
+    const data = new Float32Array(count * size[0] * size[1]);
+    for (let i = 0; i < count; i++)
+      data.set(oneKind((i + seed * 3) % 8, size, `${name}:${seed}:${i}`), i * size[0] * size[1]);
+    return data;
+  };
+  if (config.type !== 'SimCCLabel') {
+    const count = config.heatmap_type === 'combined' ? 3 * k : k;
+    return [{ data: all(count, [w, h], 'map'), shape: [count, h, w] }];
+  }
+  const ratio = (config.simcc_split_ratio as number | undefined) ?? 2;
+  return [w, h].map((size, i) => ({ data: all(k, [size * ratio, 1], `simcc${i}`), shape: [1, k, size * ratio] }));
+}
+
 describe.each(['webgpu', 'webgl', 'wasm'] as const)('%s', (backendName) => {
   let backend: Backend;
   beforeAll(async () => {
@@ -153,6 +216,26 @@ describe.each(['webgpu', 'webgl', 'wasm'] as const)('%s', (backendName) => {
       });
     }
   });
+
+  test.each(OTHER_SIZES)(
+    '$config.type, $w x $h, $k keypoints, of all kinds of data, as decode',
+    async ({ config, w, h, k }) => {
+      const codec = await buildCodec(config);
+      const samples = [0, 1].map((seed) => kindsOfData(config, [w, h], k, seed));
+      const [packed, columns] = await decodeBatch(codec, samples);
+      samples.forEach((one, n) => {
+        const copies = one.map(({ data, shape }) => ({ data: data.slice(), shape }));
+        const { keypoints, scores, visible } = codec.decode(...copies);
+        const size = packed.length / 2;
+        comparePacked(packed.subarray(n * size, (n + 1) * size), columns, {
+          keypoints: keypoints.data,
+          scores: scores.data,
+          visible: visible?.data,
+          keep: keepOf(one.length === 1 ? hessianDet(config, one[0]) : null),
+        });
+      });
+    },
+  );
 
   test.each(CODECS)('%s: two different samples as decode', async (name) => {
     for (const { params, inputs, error } of await decodeCases(name)) {

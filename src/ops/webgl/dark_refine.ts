@@ -2,19 +2,19 @@
 import type { DarkRefineAttrs } from '../dark_refine.js';
 import { DARK, UDP } from '../dark_stencil.js';
 import { darkRefineWgsl } from '../webgpu/dark_refine.js';
-import { floatLiteral, type GlslOp } from './flat_program.js';
+import { floatLiteral, LOG_GLSL, type GlslOp } from './flat_program.js';
 
 export const darkRefineGlsl: GlslOp = {
   inputs: ['peaks', 'blurred', 'blurredPeaks'],
   shape: darkRefineWgsl.shape,
   glsl({ blurred: [, h, w, k] }, { udp }: DarkRefineAttrs) {
     const { low, high } = udp ? UDP : DARK;
-    return `
+    return `${LOG_GLSL}
 bool is_empty(int n, int k) { return getPeaks(n, k, 2) == 0.0 && getBlurredPeaks(n, k, 2) == 0.0; }
 float scale_of(int n, int k) { return getPeaks(n, k, 2) / getBlurredPeaks(n, k, 2); }
 float log_at(int n, int k, int x, int y, float scale) {
   float value = getBlurred(n, clamp(y, 0, ${h - 1}), clamp(x, 0, ${w - 1}), k) * scale;
-  return log(clamp(value, ${floatLiteral(low)}, ${floatLiteral(high)}));
+  return log32(clamp(value, ${floatLiteral(low)}, ${floatLiteral(high)}));
 }
 vec2 newton(float dx, float dy, float dxx, float dyy, float dxy) {
   float det = dxx * dyy - dxy * dxy;

@@ -34,3 +34,18 @@ export function floatLiteral(value: number): string {
   const text = Math.fround(value).toString();
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
+
+/** `log32`, see `LOG_WGSL`: the driver's own logarithm may be too coarse for second differences. */
+export const LOG_GLSL = `
+float log32(float value) {
+  int bits = floatBitsToInt(value);
+  float exponent = float((bits >> 23) - 127);
+  float x = intBitsToFloat((bits & 0x7fffff) | 0x3f800000);
+  if (x > 1.41421356) { x = x * 0.5; exponent = exponent + 1.0; }
+  x = x - 1.0;
+  float above = ((((0.025899791179079226 * x + 0.3808837741388408) * x + 1.4800006335765066) * x + 2.112677543073053) * x + 1.0) * x;
+  float below = ((((0.005875095403124574 * x + 0.15464763749839067) * x + 0.9864942958519419) * x + 2.453006071784736) * x
+    + 2.6126775430731093) * x + 1.0;
+  return exponent * 0.69314718 + above / below;
+}
+`;

@@ -1,6 +1,6 @@
 /** One fragment per column of a keypoint. */
 import { simccDarkWgsl } from '../webgpu/simcc_dark.js';
-import type { GlslOp } from './flat_program.js';
+import { LOG_GLSL, type GlslOp } from './flat_program.js';
 import { peakGlsl } from './simcc_argmax.js';
 
 export const simccDarkGlsl: GlslOp = {
@@ -10,7 +10,7 @@ export const simccDarkGlsl: GlslOp = {
     const axis = (name: 'x' | 'y', blurred: string, bins: number) => `${peakGlsl(name, bins)}${peakGlsl(blurred, bins)}
 float log_${name}(int n, int k, int at, float scale) {
   int bin = at < -2 ? ${bins - 1} : clamp(at, 0, ${bins - 1});
-  return log(clamp(getB${blurred.slice(1)}(n, k, bin) * scale, 1e-3, 50.0));
+  return log32(clamp(getB${blurred.slice(1)}(n, k, bin) * scale, 1e-3, 50.0));
 }
 float refine_${name}(int n, int k, float at) {
   float top = peak_${name}(n, k).x;
@@ -22,7 +22,7 @@ float refine_${name}(int n, int k, float at) {
   float curve = (log_${name}(n, k, bin + 2, scale) - 2.0 * log_${name}(n, k, bin, scale)) + log_${name}(n, k, bin - 2, scale);
   return at - dx / (1e-9 + 0.25 * curve);
 }`;
-    return `${axis('x', 'blurredX', wx)}${axis('y', 'blurredY', wy)}
+    return `${LOG_GLSL}${axis('x', 'blurredX', wx)}${axis('y', 'blurredY', wy)}
 float value_at(ivec3 c) {
   float own = getPeaks(c.x, c.y, c.z);
   if (c.z == 2) return own;

@@ -1,7 +1,7 @@
 /** One fragment per keypoint. */
 import type { SimccVisibilityAttrs } from '../simcc_visibility.js';
 import { simccVisibilityWgsl } from '../webgpu/simcc_visibility.js';
-import { floatLiteral, type GlslOp } from './flat_program.js';
+import { floatLiteral, LOG_GLSL, type GlslOp } from './flat_program.js';
 import { peakGlsl } from './simcc_argmax.js';
 
 export const simccVisibilityGlsl: GlslOp = {
@@ -11,7 +11,7 @@ export const simccVisibilityGlsl: GlslOp = {
     const axis = (name: 'x' | 'y', blurred: string, bins: number, factor: number) => `${peakGlsl(name, bins)}
 ${dark ? peakGlsl(blurred, bins) : ''}
 float logit_${name}(int n, int k, int i, float scale) {
-  float value = ${dark ? `log(clamp(getB${blurred.slice(1)}(n, k, i) * scale, 1e-3, 50.0))` : `get${name.toUpperCase()}(n, k, i)`};
+  float value = ${dark ? `log32(clamp(getB${blurred.slice(1)}(n, k, i) * scale, 1e-3, 50.0))` : `get${name.toUpperCase()}(n, k, i)`};
   return value * ${floatLiteral(beta)} * ${floatLiteral(factor)};
 }
 // Negative for NaN, which comparisons would not carry.
@@ -24,7 +24,7 @@ float probability_${name}(int n, int k) {
   for (int i = 0; i < ${bins}; i++) sum += exp(logit_${name}(n, k, i, scale) - top);
   return 1.0 / sum;
 }`;
-    return `${axis('x', 'blurredX', wx, sigma[0])}${axis('y', 'blurredY', wy, sigma[1])}
+    return `${LOG_GLSL}${axis('x', 'blurredX', wx, sigma[0])}${axis('y', 'blurredY', wy, sigma[1])}
 float value_at(ivec3 c) {
   float x = probability_x(c.x, c.y);
   float y = probability_y(c.x, c.y);
