@@ -35,8 +35,24 @@ export function scratchContext(width: number, height: number): Context2D {
   const canvas =
     typeof OffscreenCanvas === 'undefined' ? pageCanvas(width, height) : new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d') as Context2D | null;
-  if (!context) throw new InputError(`canvas: no 2D context for ${width} x ${height} px; expected a smaller picture.`);
+  if (!context) throw noContext(width, height);
   return context;
+}
+
+/**
+ * A canvas to hand out: on a page an element, which can be put there; in a worker an `OffscreenCanvas`.
+ *
+ * @throws InputError in an environment without canvases
+ */
+export function resultContext(width: number, height: number): Context2D {
+  if (typeof document === 'undefined') return scratchContext(width, height);
+  const context = pageCanvas(width, height).getContext('2d');
+  if (!context) throw noContext(width, height);
+  return context;
+}
+
+function noContext(width: number, height: number): InputError {
+  return new InputError(`canvas: no 2D context for ${width} x ${height} px; expected a smaller picture.`);
 }
 
 function pageCanvas(width: number, height: number): HTMLCanvasElement {

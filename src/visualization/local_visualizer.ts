@@ -10,7 +10,7 @@ import { didYouMean } from '../config.js';
 import type { NdArray } from '../ndarray.js';
 import { row } from '../ndarray.js';
 import type { InstanceData, PoseDataSample, PredFields } from '../structures/pose_data_sample.js';
-import { canvasPainter, scratchContext } from './canvas.js';
+import { canvasPainter, resultContext } from './canvas.js';
 import type { Context2D } from './canvas.js';
 import {
   drawBboxes,
@@ -52,7 +52,7 @@ export interface PoseLocalVisualizerOptions {
   readonly alpha?: number;
   /** Anti-aliased strokes on a canvas, instead of exactly the pixels that MMPose fills. @default false */
   readonly smooth?: boolean;
-  /** The canvas to draw on; resized to the picture. @default a canvas of its own per call */
+  /** The canvas to draw on; resized to the picture. @default a canvas of its own per call: an element on a page, else an OffscreenCanvas */
   readonly context?: Context2D | null;
 }
 
@@ -253,7 +253,7 @@ export class PoseLocalVisualizer {
   ): HTMLCanvasElement | OffscreenCanvas {
     const [width, height] = sizeOfImage(image, sample);
     const [columns, rows] = [grid[0].length, grid.length];
-    const context = this.#looks.context ?? scratchContext(width * columns, height * rows);
+    const context = this.#looks.context ?? resultContext(width * columns, height * rows);
     fitCanvas(context, width * columns, height * rows);
     grid.forEach((panels, y) =>
       panels.forEach((panel, x) => {

@@ -210,3 +210,7 @@ test('an overlay is cleared before it is drawn on again', async () => {
   visualizer.addDatasample(null, { ...sample, predInstances: undefined });
   expect(pixelsOf(context.canvas).data.every((v) => v === 0)).toBe(true);
 });
+
+test('gives a canvas that can be put on the page', () => {
+  expect(new PoseLocalVisualizer().addDatasample(null, sampleAt(64, 48))).toBeInstanceOf(HTMLCanvasElement);
+});

@@ -1,0 +1,101 @@
+/** The README's code, word for word, in Chromium: a newcomer copies it. */
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser } from 'playwright';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { launchChromium } from '../support/chromium.js';
+import { encodePng } from '../support/png.js';
+import { serveFolders } from '../support/static_server.js';
+import { watchPage } from '../support/watch_page.js';
+import { writeFixture } from './fixture.js';
+import { command, PROJECT } from './installed.js';
+
+const folder = join(inject('scratch'), 'readme');
+const installed = join(inject('app'), 'node_modules/inpose');
+let readme: string;
+let browser: Browser;
+let size: readonly number[];
+
+/** The first block of a language that contains `word`. */
+function block(language: string, word: string): string {
+  const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```/gm)];
+  const found = blocks.find(([, name, code]) => name === language && code.includes(word));
+  if (!found) throw new Error(`README.md: no ${language} block with ${word}`);
+  return found[2];
+}
+
+const page = (body: string) =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8" /><link rel="icon" href="data:," /></head><body>${body}</body></html>`;
+
+beforeAll(async () => {
+  readme = await readFile(join(PROJECT, 'README.md'), 'utf8');
+  const source = join(folder, 'source');
+  await writeFixture(source);
+  const { width, height } = JSON.parse(await readFile(join(source, 'picture.json'), 'utf8'));
+  size = [width, height];
+  // Under the README's names. Browsers look at a picture's content, not at its name.
+  await mkdir(join(folder, 'public/models'), { recursive: true });
+  const png = encodePng(await readFile(join(source, 'picture.rgb')), width, height);
+  await writeFile(join(folder, 'public/photo.jpg'), png);
+  const model = join(folder, 'public/models/rtmpose-m.safetensors');
+  const inpose = join(installed, 'dist/cli/inpose.js');
+  const config = ['--config', join(source, 'config.json')];
+  await command(folder, process.execPath, inpose, 'convert', join(source, 'model.safetensors'), '-o', model, ...config);
+  await copyFile(model, join(folder, 'public/rtmpose-m.safetensors'));
+  browser = await launchChromium();
+});
+
+afterAll(() => browser?.close());
+
+/** Opens a page and waits until it shows a canvas with something on it. */
+async function expectDrawing(root: string, path: string): Promise<void> {
+  const server = await serveFolders([root, join(folder, 'public')]);
+  const context = await browser.newContext();
+  try {
+    const tab = await context.newPage();
+    const problems = watchPage(tab);
+    await tab.goto(`${server.url}/${path}`);
+    await tab.waitForSelector('body > canvas', { timeout: 60_000 }).catch((error: Error) => {
+      throw new Error(`${error.message}\n${problems.join('\n')}`, { cause: error });
+    });
+    const drawn = await tab.evaluate(() => {
+      const [canvas, photo] = [document.querySelector('canvas')!, document.querySelector('img')!];
+      const plain = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d')!;
+      plain.drawImage(photo, 0, 0);
+      const pixels = (c: { getImageData: CanvasRenderingContext2D['getImageData'] }) =>
+        c.getImageData(0, 0, canvas.width, canvas.height).data;
+      const [before, after] = [pixels(plain), pixels(canvas.getContext('2d')!)];
+      return { size: [canvas.width, canvas.height], changed: after.filter((v, i) => v !== before[i]).length };
+    });
+    expect(drawn.size).toEqual(size);
+    expect(drawn.changed).toBeGreaterThan(100);
+    expect(problems).toEqual([]);
+  } finally {
+    await context.close();
+    await server.close();
+  }
+}
+
+test('as an ES module', async () => {
+  const root = join(inject('app'), 'readme');
+  await mkdir(root, { recursive: true });
+  await writeFile(
+    join(root, 'index.html'),
+    page('<img src="/photo.jpg" /><script type="module" src="./main.js"></script>'),
+  );
+  await writeFile(join(root, 'main.js'), block('js', 'Pose2DInferencer'));
+  await build({ root, configFile: false, logLevel: 'error', publicDir: false });
+  await expectDrawing(join(root, 'dist'), 'index.html');
+});
+
+test('as a script tag', async () => {
+  const root = join(inject('app'), 'readme-script');
+  await mkdir(root, { recursive: true });
+  const names = await readdir(join(installed, 'dist'));
+  for (const name of names.filter((n) => n === 'inpose.iife.js' || n.endsWith('.wasm'))) {
+    await copyFile(join(installed, 'dist', name), join(root, name));
+  }
+  await writeFile(join(root, 'index.html'), page(block('html', 'inpose.iife.js')));
+  await expectDrawing(root, 'index.html');
+});
