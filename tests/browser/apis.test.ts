@@ -84,6 +84,20 @@ describe('results', () => {
     expect(inferencer.backend).toEqual({ name: 'wasm', reason: 'wasm: asked for' });
   });
 
+  test("keypoints that MMPose's arithmetic cannot find (NaN) come out as score 0", async () => {
+    // Without weights all maps are zero, and UDP's blur divides zero by zero.
+    const decoder = { type: 'UDPHeatmap', input_size: [64, 64], heatmap_size: [16, 16], sigma: 2 };
+    const config = { ...TINY_CONFIG, head: { ...TINY_CONFIG.head, decoder } };
+    const inferencer = await create({ config, checkpoint: null });
+    const { predInstances } = await inferencer.infer(pixels, { bboxes: [BOXES[0]] });
+    for (const name of ['keypoints', 'keypointScores', 'keypointsVisible'] as const) {
+      expect(
+        predInstances![name].data.every((v) => v === 0),
+        name,
+      ).toBe(true);
+    }
+  });
+
   test.each(['webgl', 'webgpu'] as const)('%s agrees with wasm, also where its batch is padded', async (backend) => {
     const [gpu, wasm] = [await createNano({ backend }), await createNano({ backend: 'wasm' })];
     open.push(gpu, wasm);
