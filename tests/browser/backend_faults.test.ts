@@ -105,6 +105,7 @@ test('an infer that the GPU is lost under is rejected', async () => {
 test.each(['webgpu', 'webgl'] as const)(
   '%s: after the loss the next infer works on a new backend, weights included',
   async (name) => {
+    const tensors = tf.engine().state.numTensors;
     const inferencer = await createNano({ backend: name });
     const picture = patternPixels(96, 80);
     const before = await inferencer.infer(picture);
@@ -118,7 +119,7 @@ test.each(['webgpu', 'webgl'] as const)(
     expect(after.predInstances!.keypoints.data).toEqual(before.predInstances!.keypoints.data);
     expect(before.predInstances!.keypointScores.data.some((score) => score !== 0)).toBe(true);
     await inferencer.dispose();
-    expect(tf.engine().state.numTensors).toBe(0);
+    expect(tf.engine().state.numTensors).toBe(tensors);
   },
 );
 
