@@ -101,7 +101,7 @@ onClick('forget-config', () => models.forgetConfig());
 onClick('save-json', () => viewer.saveJson(models.name));
 onClick('save-png', () => viewer.savePng());
 byId('message-close', HTMLButtonElement).addEventListener('click', hideError);
-onChange('backend', () => models.load());
+onChange('backend', () => models.reload());
 onChange('flip', () => viewer.again());
 for (const id of ['skeleton-style', 'labels', 'mirror']) onChange(id, () => viewer.redraw());
 byId('threshold', HTMLInputElement).addEventListener('input', () => void viewer.redraw());

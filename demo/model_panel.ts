@@ -15,6 +15,8 @@ export class ModelPanel {
   #checkpoint: File | null = null;
   /** What a person gives with a file or pastes wins over what is in the checkpoint. */
   #config: string | null = null;
+  /** What the model in use was loaded from. */
+  #used: { readonly checkpoint: File; readonly config: string | null } | null = null;
   #loading: AbortController | null = null;
 
   /** @param onEngine - takes over every model that was loaded */
@@ -22,9 +24,18 @@ export class ModelPanel {
     this.#onEngine = onEngine;
   }
 
-  /** Name of the checkpoint's file. */
+  /** Name of the file that the model in use came from. */
   get name(): string {
-    return this.#checkpoint?.name ?? '';
+    return this.#used?.checkpoint.name ?? '';
+  }
+
+  /** Loads the model in use once more, on the backend that is selected now; a file that failed meanwhile is forgotten. */
+  async reload(): Promise<void> {
+    if (this.#used) {
+      this.#checkpoint = this.#used.checkpoint;
+      this.#config = this.#used.config;
+    }
+    await this.load();
   }
 
   /** Takes a checkpoint, a config, or both, and loads. */
@@ -68,11 +79,11 @@ export class ModelPanel {
     if (!this.#checkpoint) return;
     this.cancel();
     const own = (this.#loading = new AbortController());
-    this.#showProgress(`Opening ${this.#checkpoint.name}`);
+    const source = { checkpoint: this.#checkpoint, config: this.#config };
+    this.#showProgress(`Opening ${source.checkpoint.name}`);
     try {
       const engine = await openEngine({
-        checkpoint: this.#checkpoint,
-        config: this.#config,
+        ...source,
         backend: this.#backend.value as BackendChoice,
         signal: own.signal,
         onProgress: (text, part) => {
@@ -80,6 +91,7 @@ export class ModelPanel {
         },
       });
       if (own.signal.aborted) return await engine.dispose();
+      this.#used = source;
       this.#showFacts(engine);
       this.#hideProgress(own);
       hideError();

@@ -259,6 +259,20 @@ describe('a model', () => {
     expect(complaints()).toEqual([]);
   });
 
+  test('stays when the next file is bad, also on another backend', async () => {
+    const page = await openDemo();
+    await openTiny(page);
+    await page.setInputFiles('#model-input', fileOf('bad.pth', 'not a checkpoint'));
+    expect(await messageOf(page)).toContain('bad.pth');
+    await page.click('#message-close');
+    await page.selectOption('#backend', 'cpu');
+    await page.waitForSelector('#model-loading:not([hidden])');
+    await waitForResult(page);
+    expect(await page.innerText('#model-facts')).toContain('tiny.safetensors');
+    expect(await page.innerText('#backend-reason')).toContain('cpu');
+    expect(complaints()).toEqual([]);
+  });
+
   test('saves the picture with the skeleton at its own size', async () => {
     const page = await openDemo();
     await openTiny(page);
