@@ -4,10 +4,10 @@
  */
 import type { NdArray } from '../ndarray.js';
 import type { Tensor } from '../tf.js';
-import { GpuNetwork, GpuShared, type CompileProgress } from './gpu_network.js';
+import { GpuNetwork, GpuShared } from './gpu_network.js';
 import { NoKernel } from './kernels/program.js';
 import { optimize } from './passes/index.js';
-import { makePlan } from './plan.js';
+import { makePlan, type CompileProgress } from './plan.js';
 import { trace, UntraceableKernel } from './trace.js';
 
 /** Figures of a compiled network, for reports. */

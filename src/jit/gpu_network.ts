@@ -4,7 +4,7 @@
  */
 import { BackendError } from '../errors.js';
 import type { TypedArray } from '../ndarray.js';
-import type { BoundTo, Plan, PlannedStep } from './plan.js';
+import type { BoundTo, CompileProgress, Plan, PlannedStep } from './plan.js';
 
 /** Bytes per constant buffer; WebGPU's default `maxStorageBufferBindingSize`. */
 const CHUNK_BYTES = 128 * 2 ** 20;
@@ -15,9 +15,6 @@ interface Range {
   readonly offset: number;
   readonly size: number;
 }
-
-/** Progress of compiling, in pipelines. */
-export type CompileProgress = (done: number, total: number) => void;
 
 /** What all plans of one network share on one device. */
 export class GpuShared {

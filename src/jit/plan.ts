@@ -40,6 +40,9 @@ export interface Plan {
   readonly outputs: readonly Port[];
 }
 
+/** Progress of compiling a plan's pipelines. */
+export type CompileProgress = (done: number, total: number) => void;
+
 /** @throws NoKernel when an operation cannot be compiled */
 export function makePlan(graph: Graph, limits: PlanLimits): Plan {
   const { views, free } = layout(graph);

@@ -113,8 +113,8 @@ describe('size', () => {
   const gzipped = async (file: string) => gzipSync(await readFile(join(installed, 'dist', file))).length;
   /** kB gzipped: measured, plus a tenth. A budget that is met by raising it is a decision, so it stands here. */
   test.each([
-    ['inpose.iife.js', 420],
-    ['inpose.bundle.mjs', 420],
+    ['inpose.iife.js', 470],
+    ['inpose.bundle.mjs', 470],
   ])('%s', async (file, budget) => {
     expect(await gzipped(file)).toBeLessThan(budget * 1000);
   });
