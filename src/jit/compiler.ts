@@ -35,6 +35,13 @@ export function whyNotCompiled(error: unknown): string | null {
   return error instanceof UntraceableKernel || error instanceof NoKernel ? error.message : null;
 }
 
+/** Whether the device computes on the CPU. Browsers older than `adapterInfo` do not say; then it counts as a GPU. */
+function isSoftware(device: GPUDevice): boolean {
+  const info = device.adapterInfo as GPUAdapterInfo | undefined;
+  if (!info) return false;
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(info.architecture);
+}
+
 export class JitCompiler {
   readonly #shared: GpuShared;
 
@@ -54,7 +61,8 @@ export class JitCompiler {
     onProgress?: CompileProgress,
   ): Promise<CompiledNetwork> {
     const graph = optimize(await trace(shape, forward));
-    const plan = makePlan(graph, this.#shared.device.limits);
+    const { device } = this.#shared;
+    const plan = makePlan(graph, device.limits, { software: isSoftware(device) });
     const network = await GpuNetwork.create(plan, this.#shared, onProgress);
     const shared = this.#shared;
     return {

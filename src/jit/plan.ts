@@ -13,6 +13,9 @@ export interface PlanLimits {
   readonly maxStorageBufferBindingSize: number;
 }
 
+/** What the kernels know of the device beyond its limits. All off: any device, default variants. */
+export type PlanOptions = Partial<Pick<KernelContext, 'software' | 'f16' | 'choose'>>;
+
 /** Where a binding lies: in an arena, or among the constants. */
 export type BoundTo =
   | { readonly kind: 'arena'; readonly arena: number; readonly offset: number; readonly bytes: number }
@@ -44,9 +47,10 @@ export interface Plan {
 export type CompileProgress = (done: number, total: number) => void;
 
 /** @throws NoKernel when an operation cannot be compiled */
-export function makePlan(graph: Graph, limits: PlanLimits): Plan {
+export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions = {}): Plan {
   const { views, free } = layout(graph);
   const context: KernelContext = {
+    ...{ software: false, f16: false, ...options },
     graph,
     limits,
     view: (id) => views.get(id)!,

@@ -35,10 +35,42 @@ export interface KernelContext {
     readonly maxComputeInvocationsPerWorkgroup: number;
     readonly maxComputeWorkgroupStorageSize: number;
   };
+  /** The adapter computes on the CPU: lanes of a workgroup gain nothing from sharing, registers and caches count. */
+  readonly software: boolean;
+  /** Shaders may store 16-bit floats. */
+  readonly f16: boolean;
+  /** The variant that was measured fastest here for this shape; undefined when none was. */
+  choose?(shapeKey: string, variants: readonly Variant[]): Variant | undefined;
 }
 
 /** Makes the programs of one node, to run one after the other. */
 export type Kernel = (node: GraphNode, context: KernelContext) => readonly Program[];
+
+/** One way to compute a node. All variants of a node give the same numbers, up to rounding. */
+export interface Variant {
+  /** Names it among the variants of one shape, in the store of winners too: `winograd 4x4`. */
+  readonly name: string;
+  programs(): readonly Program[];
+  /** Constants that it uploads, when that is more than the weights as they are. */
+  readonly constantBytes?: number;
+}
+
+/** Makes the variants of one node; the first is what the table prefers on this adapter before anything is measured. */
+export type VariantKernel = (node: GraphNode, context: KernelContext) => readonly Variant[];
+
+/**
+ * Programs of the variant that was measured fastest, else of the first one.
+ *
+ * @param shapeKey - everything that the time depends on: `conv3x3 n1 64x48 32->32 s1 g1 f32`
+ */
+export function chosenPrograms(
+  shapeKey: string,
+  variants: readonly Variant[],
+  context: KernelContext,
+): readonly Program[] {
+  const chosen = variants.length > 1 ? context.choose?.(shapeKey, variants) : undefined;
+  return (chosen ?? variants[0]).programs();
+}
 
 /** Thrown by a kernel (or for want of one) when a node cannot be compiled; the model then runs eagerly and says so. */
 export class NoKernel extends Error {
