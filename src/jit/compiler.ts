@@ -5,6 +5,7 @@
 import type { NdArray } from '../ndarray.js';
 import type { Tensor } from '../tf.js';
 import { GpuNetwork, GpuShared } from './gpu_network.js';
+import { runTogether } from './gpu_run.js';
 import { NoKernel } from './kernels/program.js';
 import { optimize } from './passes/index.js';
 import { makePlan, type CompileProgress } from './plan.js';
@@ -30,6 +31,17 @@ export interface CompiledNetwork {
   dispose(): void;
 }
 
+/** Encodes the dispatch that fills a network's input: a `GPUComputePassEncoder` and a `GPUBufferBinding`, unnamed in published types. */
+export type FillInput = (pass: unknown, input: unknown) => void;
+
+/** One network of a frame whose input is made on the GPU. */
+export interface FilledRun {
+  readonly network: CompiledNetwork;
+  readonly fill: FillInput;
+  /** How many entries of the batch are wanted; the others are not read. */
+  readonly rows: number;
+}
+
 /** Why a forward pass cannot be compiled, in words for people; null for errors of another kind. */
 export function whyNotCompiled(error: unknown): string | null {
   return error instanceof UntraceableKernel || error instanceof NoKernel ? error.message : null;
@@ -44,6 +56,7 @@ function isSoftware(device: GPUDevice): boolean {
 
 export class JitCompiler {
   readonly #shared: GpuShared;
+  readonly #networks = new WeakMap<CompiledNetwork, GpuNetwork>();
 
   /** @param device - the `GPUDevice` of tfjs's WebGPU backend */
   constructor(device: unknown) {
@@ -65,9 +78,9 @@ export class JitCompiler {
     const plan = makePlan(graph, device.limits, { software: isSoftware(device) });
     const network = await GpuNetwork.create(plan, this.#shared, onProgress);
     const shared = this.#shared;
-    return {
+    const compiled: CompiledNetwork = {
       get stats() {
-        const gpuBytes = shared.constantBytes + network.bytes;
+        const gpuBytes = shared.constantBytes + shared.readbacks.bytes + network.bytes;
         return { dispatches: plan.steps.length, pipelines: shared.pipelineCount, gpuBytes };
       },
       run: async (x) => {
@@ -76,6 +89,18 @@ export class JitCompiler {
       },
       dispose: () => network.dispose(),
     };
+    this.#networks.set(compiled, network);
+    return compiled;
+  }
+
+  /** A frame as one command buffer with one read, issued before this returns. Outputs per run, [rows, ...] each. */
+  async runFilled(runs: readonly FilledRun[]): Promise<NdArray[][]> {
+    const { device, readbacks } = this.#shared;
+    const parts = runs.map(({ network, ...rest }) => ({ network: this.#networks.get(network)!, ...rest }));
+    const outputs = await runTogether(device, readbacks, parts);
+    return parts.map(({ network, rows }, i) =>
+      network.plan.outputs.map(({ shape }, o) => ({ data: outputs[i][o], shape: [rows, ...shape.slice(1)] })),
+    );
   }
 
   /** Frees the weights. Dispose the networks first. */

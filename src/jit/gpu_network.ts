@@ -4,7 +4,8 @@
  */
 import { BackendError } from '../errors.js';
 import type { TypedArray } from '../ndarray.js';
-import type { BoundTo, CompileProgress, Plan, PlannedStep } from './plan.js';
+import { ReadbackPool, runTogether } from './gpu_run.js';
+import type { BoundTo, CompileProgress, Plan, PlannedStep, Port } from './plan.js';
 
 /** Bytes per constant buffer; WebGPU's default `maxStorageBufferBindingSize`. */
 const CHUNK_BYTES = 128 * 2 ** 20;
@@ -19,6 +20,7 @@ interface Range {
 /** What all plans of one network share on one device. */
 export class GpuShared {
   readonly device: GPUDevice;
+  readonly readbacks: ReadbackPool;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #constants = new Map<string, Range>();
   readonly #buffers: GPUBuffer[] = [];
@@ -26,6 +28,7 @@ export class GpuShared {
 
   constructor(device: GPUDevice) {
     this.device = device;
+    this.readbacks = new ReadbackPool(device);
   }
 
   get pipelineCount(): number {
@@ -101,15 +104,13 @@ export class GpuShared {
   }
 
   dispose(): void {
+    this.readbacks.dispose();
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers.length = 0;
     this.#constants.clear();
     this.#pipelines.clear();
   }
 }
-
-/** How many runs may be under way: the next is encoded while the last is read. */
-const READBACK_BUFFERS = 2;
 
 /** One plan, ready to run. */
 export class GpuNetwork {
@@ -121,8 +122,6 @@ export class GpuNetwork {
     group: GPUBindGroup;
     workgroups: readonly [number, number, number];
   }[];
-  readonly #idle: GPUBuffer[];
-  readonly #all: GPUBuffer[];
 
   private constructor(plan: Plan, shared: GpuShared, pipelines: readonly GPUComputePipeline[]) {
     this.plan = plan;
@@ -130,15 +129,6 @@ export class GpuNetwork {
     const { device } = shared;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     this.#arenas = plan.arenas.map((size, i) => device.createBuffer({ size, usage, label: `arena ${i}` }));
-    const readBytes = plan.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#idle = Array.from({ length: READBACK_BUFFERS }, () =>
-      device.createBuffer({
-        size: readBytes,
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-        label: 'result',
-      }),
-    );
-    this.#all = [...this.#arenas, ...this.#idle];
     this.#steps = plan.steps.map((step, i) => ({
       pipeline: pipelines[i],
       group: this.#bindGroup(step, pipelines[i]),
@@ -176,7 +166,7 @@ export class GpuNetwork {
 
   /** Bytes of all buffers of this plan, constants not counted. */
   get bytes(): number {
-    return this.#all.reduce((sum, buffer) => sum + buffer.size, 0);
+    return this.#arenas.reduce((sum, buffer) => sum + buffer.size, 0);
   }
 
   /**
@@ -184,55 +174,37 @@ export class GpuNetwork {
    *
    * @param inputs - float32 values, one array per graph input
    */
-  run(inputs: readonly Float32Array[]): Promise<Float32Array[]> {
-    const { device } = this.#shared;
-    for (const [i, port] of this.plan.inputs.entries()) {
-      const { buffer, byteOffset, byteLength } = inputs[i];
-      device.queue.writeBuffer(this.#arenas[port.arena], port.offset, buffer as ArrayBuffer, byteOffset, byteLength);
+  async run(inputs: readonly Float32Array[]): Promise<Float32Array[]> {
+    const { device, readbacks } = this.#shared;
+    for (const [i, { buffer, byteOffset, byteLength }] of inputs.entries()) {
+      const { buffer: target, offset } = this.input(i);
+      device.queue.writeBuffer(target, offset, buffer as ArrayBuffer, byteOffset, byteLength);
     }
-    const encoder = device.createCommandEncoder();
-    this.#encode(encoder);
-    const result = this.#takeReadback();
-    let end = 0;
-    for (const { arena, offset, bytes } of this.plan.outputs) {
-      encoder.copyBufferToBuffer(this.#arenas[arena], offset, result, end, bytes);
-      end += bytes;
-    }
-    device.queue.submit([encoder.finish()]);
-    return this.#read(result);
+    const [outputs] = await runTogether(device, readbacks, [{ network: this }]);
+    return outputs;
   }
 
-  #encode(encoder: GPUCommandEncoder): void {
-    const pass = encoder.beginComputePass();
+  /** Where an input lies. */
+  input(index: number): Range {
+    return this.#range(this.plan.inputs[index]);
+  }
+
+  /** Where an output lies after a run. */
+  output(index: number): Range {
+    return this.#range(this.plan.outputs[index]);
+  }
+
+  #range({ arena, offset, bytes }: Port): Range {
+    return { buffer: this.#arenas[arena], offset, size: bytes };
+  }
+
+  /** All dispatches, into a pass of the caller's. */
+  encode(pass: GPUComputePassEncoder): void {
     for (const { pipeline, group, workgroups } of this.#steps) {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(...workgroups);
     }
-    pass.end();
-  }
-
-  /** More runs at a time than buffers: one more is made, and kept. */
-  #takeReadback(): GPUBuffer {
-    const idle = this.#idle.pop();
-    if (idle) return idle;
-    const size = this.plan.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
-    const made = this.#shared.device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    this.#all.push(made);
-    return made;
-  }
-
-  async #read(result: GPUBuffer): Promise<Float32Array[]> {
-    await result.mapAsync(GPUMapMode.READ);
-    const values = result.getMappedRange().slice(0);
-    result.unmap();
-    this.#idle.push(result);
-    let start = 0;
-    return this.plan.outputs.map(({ bytes }) => {
-      const array = new Float32Array(values, start, bytes / 4);
-      start += bytes;
-      return array;
-    });
   }
 
   #bindGroup({ bindings }: PlannedStep, pipeline: GPUComputePipeline): GPUBindGroup {
@@ -246,6 +218,6 @@ export class GpuNetwork {
   }
 
   dispose(): void {
-    for (const buffer of this.#all) buffer.destroy();
+    for (const buffer of this.#arenas) buffer.destroy();
   }
 }
