@@ -12,6 +12,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin, UserConfig } from 'vite';
+import { copyDefaultModel, locateDefaultModel } from './vite.default_model.js';
 import { quietTfjs } from './vite.tfjs.js';
 import { copyWasm, locateWasm, repairWasmThreads, SCRIPT_URL_INTRO, serveWasm } from './vite.wasm.js';
 
@@ -49,7 +50,11 @@ const LIBRARY = { target: 'es2022', outDir: path('dist'), copyPublicDir: false, 
 function esModules(): UserConfig {
   const entries = Object.entries(ENTRIES).filter(([, file]) => existsSync(path(file)));
   return {
-    plugins: [importTfjsDirectly(), locateWasm('tree'), copyWasm(path('dist'))],
+    plugins: [
+      importTfjsDirectly(),
+      ...[locateWasm('tree'), copyWasm(path('dist'))],
+      ...[locateDefaultModel('tree'), copyDefaultModel(path('dist'))],
+    ],
     build: {
       ...LIBRARY,
       emptyOutDir: true,
@@ -76,8 +81,9 @@ function importTfjsDirectly(): Plugin {
 }
 
 function selfContained(format: 'es' | 'iife', fileName: string, entry: string): UserConfig {
+  const place = format === 'es' ? 'module' : 'script';
   return {
-    plugins: [locateWasm(format === 'es' ? 'module' : 'script'), repairWasmThreads(), quietTfjs()],
+    plugins: [locateWasm(place), locateDefaultModel(place), repairWasmThreads(), quietTfjs()],
     // `vite build` leaves process.env to the application in library mode; here there is no application's bundler to answer.
     define: { 'process.env.NODE_ENV': '"production"' },
     build: {

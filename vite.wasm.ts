@@ -11,7 +11,7 @@ import type { Plugin } from 'vite';
 const WASM_FILES = ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm', 'tfjs-backend-wasm-threaded-simd.wasm'];
 
 /** Set by the IIFE while it runs for the first time: later `document.currentScript` is null, or somebody else's. */
-const SCRIPT_URL = '__inposeScriptUrl';
+export const SCRIPT_URL = '__inposeScriptUrl';
 export const SCRIPT_URL_INTRO = `var ${SCRIPT_URL} = typeof document === 'undefined' ? self.location.href : (document.currentScript && document.currentScript.src) || document.baseURI;`;
 
 /** Folder of the installed `@tensorflow/tfjs-backend-wasm` that holds the `.wasm` files. */
@@ -31,8 +31,8 @@ export function copyWasm(folder: string): Plugin {
   };
 }
 
-/** Stands for `import.meta.url` until the code is written out: Vite's library mode would look for the files now, and warn. */
-const META_URL = '__inposeMetaUrl';
+/** Stands for `import.meta.url` until `locateWasm` writes the code out: Vite's library mode would look for the files now, and warn. */
+export const META_URL = '__inposeMetaUrl';
 
 /**
  * Replaces `src/backend/wasm_files.ts`: URLs one folder up (`tree`, its place among the ES modules), beside the one file of the

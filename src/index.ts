@@ -9,6 +9,7 @@ export type { ConfigDict } from './config.js';
 
 // Loading models and running them
 export { inferenceTopdown, initModel } from './apis/inference.js';
+export { defaultModelUrl } from './apis/default_model.js';
 export type { ConfigSource, InferenceTopdownOptions, InitModelOptions, LoadProgress } from './apis/inference.js';
 export { Pose2DInferencer } from './apis/inferencers/pose2d_inferencer.js';
 export type { InferOptions, Pose2DInferencerOptions, StreamOptions } from './apis/inferencers/pose2d_inferencer.js';

@@ -11,6 +11,8 @@ import type { PageHost } from '../../tests/support/page_host.js';
 import type { FinishReply, StartReply } from './page.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+/** The word for the model that comes with the library. */
+const DEFAULT = 'default';
 const PICTURE = /\.(png|jpe?g|webp|bmp|gif|avif)$/i;
 
 interface Options {
@@ -26,7 +28,7 @@ interface Options {
 }
 
 const options = new Command('eval')
-  .requiredOption('--model <file>', 'checkpoint: .pth or .safetensors')
+  .requiredOption('--model <file>', 'checkpoint: .pth or .safetensors; or "default", the model that comes with inpose')
   .option(
     '--config <file>',
     'MMPose config as JSON (default: the one inside the checkpoint, else NAME.config.json beside it)',
@@ -85,7 +87,8 @@ async function main(opts: Options): Promise<boolean> {
 }
 
 interface Files {
-  readonly model: string;
+  /** null: the default model, which the library finds itself. */
+  readonly model: string | null;
   readonly annotations: string;
   readonly detections: string | null;
   /** Path of each picture by its stem. */
@@ -94,7 +97,8 @@ interface Files {
 
 async function findFiles({ model, config, annotations, boxes, images }: Options): Promise<Files> {
   const detections = boxes === 'gt' ? null : resolve(boxes);
-  for (const path of [model, config, annotations, detections]) {
+  const checkpoint = model === DEFAULT ? null : resolve(model);
+  for (const path of [checkpoint && model, config, annotations, detections]) {
     if (path && !isFile(path)) throw new Error(`${path}: not found; give the path of an existing file`);
   }
   if (!existsSync(images) || isFile(images))
@@ -102,7 +106,7 @@ async function findFiles({ model, config, annotations, boxes, images }: Options)
   const names = (await readdir(images)).filter((name) => PICTURE.test(name)).sort();
   if (names.length === 0) throw new Error(`${images}: found no pictures; expected .jpg, .png or the like`);
   const pictures = new Map(names.map((name) => [parse(name).name, resolve(images, name)]));
-  return { model: resolve(model), annotations: resolve(annotations), detections, pictures };
+  return { model: checkpoint, annotations: resolve(annotations), detections, pictures };
 }
 
 function isFile(path: string): boolean {
@@ -117,11 +121,12 @@ async function serve(files: Files, path: string): Promise<Uint8Array | null> {
 }
 
 async function start(host: PageHost, opts: Options, files: Files): Promise<StartReply> {
-  const beside = join(dirname(files.model), `${parse(files.model).name}.config.json`);
+  const { model } = files;
+  const beside = model && join(dirname(model), `${parse(model).name}.config.json`);
   const request = {
-    checkpoint: addressOf('model', files.model),
+    checkpoint: model && addressOf('model', model),
     config: opts.config ? await readConfigFile(opts.config) : null,
-    sidecar: isFile(beside) ? await readFile(beside, 'utf8') : null,
+    sidecar: beside && isFile(beside) ? await readFile(beside, 'utf8') : null,
     backend: opts.backend,
     flip: opts.flip ?? false,
     annotations: addressOf('annotations', files.annotations),

@@ -17,7 +17,8 @@ import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
 type Json = Readonly<Record<string, unknown>>;
 
 export interface StartRequest {
-  readonly checkpoint: string;
+  /** URL; null: the default model. */
+  readonly checkpoint: string | null;
   /** Text of `--config`; null: the one inside the checkpoint. */
   readonly config: string | null;
   /** Text of the config found beside the checkpoint, used when there is none inside. */
@@ -91,7 +92,7 @@ let session: Session;
 
 window.startEval = async (request) => {
   const options = { backend: request.backend, ...(request.sidecar !== null && { sidecar: request.sidecar }) };
-  const model = await initModel(request.config, request.checkpoint, options);
+  const model = await initModel(request.config, request.checkpoint ?? undefined, options);
   model.testCfg = { ...model.testCfg, flipTest: request.flip };
   const all = await getJson<CocoJson>(request.annotations);
   if (!Array.isArray(all?.images) || !Array.isArray(all.annotations)) {

@@ -17,6 +17,7 @@ import { loadStateDict } from '../nn/load_state_dict.js';
 import { prepareModule } from '../nn/module.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import type { BoxesLike } from './boxes.js';
+import { defaultCheckpoint } from './default_model.js';
 import type { FrameSource } from './frame.js';
 import { fetchText } from './fetch_text.js';
 import {
@@ -75,7 +76,7 @@ const OPTION_KEYS = {
 };
 
 /**
- * Loads a model.
+ * Loads a model. Without arguments it is the one that comes with the package.
  *
  * ```js
  * const model = await initModel(null, 'https://example.org/hrnet.safetensors', { backend: 'auto' });
@@ -83,12 +84,13 @@ const OPTION_KEYS = {
  * person.predInstances.keypoints; // { data: Float32Array, shape: [1, 17, 2] }
  * ```
  *
- * @param checkpoint - URL, Blob or File, or bytes of a `.pth` or `.safetensors`; null leaves all weights zero
+ * @param checkpoint - URL, Blob or File, or bytes of a `.pth` or `.safetensors`; null leaves all weights zero; left out: the default
+ *   model, or with a config zero weights
  * @throws ConfigError, CheckpointError (all keys that do not fit at once), BackendError; or the signal's own reason
  */
 export async function initModel(
-  config: ConfigSource,
-  checkpoint: ByteSourceLike | null,
+  config?: ConfigSource,
+  checkpoint?: ByteSourceLike | null,
   options: InitModelOptions = {},
 ): Promise<PoseModel> {
   readConfig(options as Record<string, unknown>, 'initModel options', OPTION_KEYS);
@@ -99,7 +101,9 @@ export async function initModel(
   const ownsBackend = typeof backend === 'string';
   const started = ownsBackend ? await createBackend(backend, { wasmPaths, signal }) : backend;
   try {
-    return await loadOn(started, ownsBackend, config, checkpoint, options);
+    const isDefault = checkpoint === undefined && (config === undefined || config === null);
+    const source = isDefault ? await defaultCheckpoint(options.fetch) : (checkpoint ?? null);
+    return await loadOn(started, ownsBackend, config ?? null, source, options);
   } catch (error) {
     if (ownsBackend) await started.dispose();
     throw error;

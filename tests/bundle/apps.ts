@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The part that all share: load, infer, hand back plain numbers. `files` is where the fixture is. */
+/** The part that all share: load, infer, hand back plain numbers. `files` is where the fixture is. `only=default`: the default model. */
 const USE = `
 export async function use({ createBackend, Pose2DInferencer }, backend, files, only) {
   // Starting a backend runs its self-test; a whole network on a software GPU takes longer than it tells.
@@ -12,13 +12,17 @@ export async function use({ createBackend, Pose2DInferencer }, backend, files, o
     return { backend: started.name };
   }
   const read = (name) => fetch(new URL(name, files));
-  const { width, height, bboxes } = await (await read('picture.json')).json();
-  const data = new Uint8Array(await (await read('picture.rgb')).arrayBuffer());
-  const inferencer = await Pose2DInferencer.create({
-    config: await (await read('config.json')).json(),
-    checkpoint: new URL('model.safetensors', files).href,
-    backend,
-  });
+  const picture = only === 'default' ? 'sample' : 'picture';
+  const { width, height, bboxes } = await (await read(picture + '.json')).json();
+  const data = new Uint8Array(await (await read(picture + '.rgb')).arrayBuffer());
+  const inferencer =
+    only === 'default'
+      ? await Pose2DInferencer.create()
+      : await Pose2DInferencer.create({
+          config: await (await read('config.json')).json(),
+          checkpoint: new URL('model.safetensors', files).href,
+          backend,
+        });
   const { predInstances } = await inferencer.infer({ data, width, height, channels: 3 }, { bboxes });
   const { keypoints, keypointScores } = predInstances;
   const result = {
@@ -73,8 +77,8 @@ export async function writeNodeApp(folder: string): Promise<void> {
     'use.js': USE,
     'main.js': `import * as inpose from 'inpose';
 import { use } from './use.js';
-const [backend, files] = process.argv.slice(2);
-process.stdout.write(JSON.stringify(await use(inpose, backend, files)));
+const [backend, files, only] = process.argv.slice(2);
+process.stdout.write(JSON.stringify(await use(inpose, backend, files, only)));
 `,
   });
 }

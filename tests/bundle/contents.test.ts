@@ -119,8 +119,12 @@ describe('size', () => {
     expect(await gzipped(file)).toBeLessThan(budget * 1000);
   });
 
+  test('of the default model', async () => {
+    expect((await stat(join(installed, 'dist/inpose-default.safetensors'))).size).toBeLessThan(3_500_000);
+  });
+
   test('of the whole package', async () => {
-    expect((await stat(tarball)).size).toBeLessThan(3_000_000);
+    expect((await stat(tarball)).size).toBeLessThan(5_500_000);
   });
 });
 

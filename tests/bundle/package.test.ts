@@ -2,13 +2,14 @@
  * The package from outside: installed from its tarball and used in a Vite build, the Vite dev server, a plain script, a plain module
  * script and Node. Each must find MMPose's keypoints, print nothing, and miss no file.
  */
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright';
 import { build, createServer } from 'vite';
 import type { InlineConfig } from 'vite';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { launchChromium } from '../support/chromium.js';
+import { LEAST_PCK, SAMPLE_SIZE, samplePck, writeSamplePixels } from '../support/sample.js';
 import { serveFolders, type StaticServerOptions } from '../support/static_server.js';
 import { watchPage } from '../support/watch_page.js';
 import { writeNodeApp, writePlainPages, writeViteApp } from './apps.js';
@@ -30,6 +31,9 @@ let browser: Browser;
 beforeAll(async () => {
   expected = await writeFixture(files);
   browser = await launchChromium();
+  const [width, height] = SAMPLE_SIZE;
+  await writeFile(join(files, 'sample.json'), JSON.stringify({ width, height }));
+  await writeSamplePixels(join(files, 'sample.rgb'), browser);
 });
 
 afterAll(() => browser?.close());
@@ -63,6 +67,13 @@ function expectMmposeNumbers(found: Found): void {
   });
 }
 
+/** `create()` without arguments: the model comes along, and is found. */
+function expectDefaultModel(found: Found): void {
+  expect(found).not.toHaveProperty('failed');
+  expect(found.backend).toBe('wasm');
+  expect(samplePck(found.keypoints)).toBeGreaterThanOrEqual(LEAST_PCK);
+}
+
 async function openStatic(folder: string, path: string, options: StaticServerOptions = {}): Promise<Found> {
   const server = await serveFolders([folder, files], options);
   try {
@@ -88,6 +99,10 @@ describe('Vite build', () => {
     expectMmposeNumbers(await openStatic(dist, 'index.html?backend=wasm'));
   });
 
+  test('the default model', async () => {
+    expectDefaultModel(await openStatic(dist, 'index.html?only=default'));
+  });
+
   test.each(GPUS)('%s starts', async (backend) => {
     expect(await openStatic(dist, `index.html?only=start&backend=${backend}`)).toEqual({ backend });
   });
@@ -105,6 +120,7 @@ test('Vite dev server', async () => {
     await server.listen();
     const url = server.resolvedUrls!.local[0];
     expectMmposeNumbers(await open(`${url}?backend=wasm`));
+    expectDefaultModel(await open(`${url}?only=default`));
   } finally {
     await server.close();
   }
@@ -123,6 +139,10 @@ describe('without a bundler', () => {
 
   test.each(PAGES)('%s, wasm', async (path) => {
     expectMmposeNumbers(await openStatic(folder, `${path}?backend=wasm`));
+  });
+
+  test.each(PAGES)('%s, the default model', async (path) => {
+    expectDefaultModel(await openStatic(folder, `${path}?only=default`));
   });
 
   test.each(PAGES.flatMap((path) => GPUS.map((backend) => [path, backend])))('%s, %s starts', async (path, backend) => {
@@ -144,8 +164,9 @@ test('Node', async () => {
   await writeNodeApp(folder);
   const server = await serveFolders([files]);
   try {
-    const printed = await command(folder, process.execPath, 'main.js', 'wasm', `${server.url}/`);
-    expectMmposeNumbers(JSON.parse(printed));
+    const run = (...args: string[]) => command(folder, process.execPath, 'main.js', 'wasm', `${server.url}/`, ...args);
+    expectMmposeNumbers(JSON.parse(await run()));
+    expectDefaultModel(JSON.parse(await run('default')));
   } finally {
     await server.close();
   }

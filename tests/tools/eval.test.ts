@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PersonRecord } from '../../bench/eval/page.js';
 import { flippedAnswer, writeFixture, type Found } from '../bundle/fixture.js';
 import { encodePng } from '../support/png.js';
+import { LEAST_PCK, SAMPLE_PICTURE, SAMPLE_SIZE, samplePck } from '../support/sample.js';
 import { runScript, type Ended } from '../support/run_script.js';
 
 const KEYPOINT_TOLERANCE_PX = 0.02;
@@ -139,6 +140,37 @@ describe('numbers', () => {
     const found = await people('people.json');
     expect(found.map(({ annotation_id }) => annotation_id)).toEqual([10]);
     expectAnswer(found[0], plain);
+  });
+});
+
+describe('the default model', () => {
+  test('finds the joints of a rendered person', async () => {
+    await mkdir(at('sample'), { recursive: true });
+    await copyFile(SAMPLE_PICTURE, at('sample/sample.png'));
+    const [width, height] = SAMPLE_SIZE;
+    const keypoints = Array<number>(51).fill(1);
+    const annotation = {
+      id: 1,
+      image_id: 1,
+      category_id: 1,
+      iscrowd: 0,
+      bbox: [112, 72, 264, 474],
+      area: 1,
+      keypoints,
+    };
+    await writeJson('sample.json', {
+      images: [{ id: 1, file_name: 'sample.png', width, height }],
+      annotations: [{ ...annotation, num_keypoints: 17 }],
+      categories: [{ id: 1, name: 'person' }],
+    });
+    const { code, stdout, stderr } = await run({
+      ...{ model: 'default', images: at('sample'), annotations: at('sample.json'), out: at('people.json') },
+    });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toContain('model: default');
+    const [person] = await people('people.json');
+    expect(samplePck(person.keypoints)).toBeGreaterThanOrEqual(LEAST_PCK);
   });
 });
 

@@ -23,7 +23,7 @@ import {
 export interface Pose2DInferencerOptions extends InitModelOptions {
   /** A whole config, its `model` node, or a URL. @default null: it is in the checkpoint, or beside it */
   readonly config?: ConfigSource;
-  /** URL, Blob or File, or bytes of a `.pth` or `.safetensors`. */
+  /** URL, Blob or File, or bytes of a `.pth` or `.safetensors`. @default the model that comes with the package, if there is no config */
   readonly checkpoint?: ByteSourceLike | null;
   /** Replaces the config's `test_cfg.flip_test`. */
   readonly flipTest?: boolean;
@@ -67,7 +67,7 @@ export interface StreamOptions extends Omit<InferOptions, 'timestamp' | 'bboxes'
 
 /**
  * ```js
- * const inferencer = await Pose2DInferencer.create({ checkpoint: 'hrnet.safetensors' });
+ * const inferencer = await Pose2DInferencer.create(); // or create({ checkpoint: 'hrnet.safetensors' })
  * const sample = await inferencer.infer(image, { bboxes: [[12, 30, 200, 410]] });
  * sample.predInstances.keypoints; // { data: Float32Array, shape: [1, 17, 2] }
  * for await (const s of inferencer.stream(video)) draw(s);
@@ -82,10 +82,10 @@ export class Pose2DInferencer {
     this.model = model;
   }
 
-  /** Loads a model; see `initModel` for the errors. */
-  static async create(options: Pose2DInferencerOptions): Promise<Pose2DInferencer> {
+  /** Loads a model, without options the one that comes with the package; see `initModel` for the errors. */
+  static async create(options: Pose2DInferencerOptions = {}): Promise<Pose2DInferencer> {
     readConfig(options as Record<string, unknown>, 'Pose2DInferencer options', OPTION_KEYS);
-    const { config = null, checkpoint = null, flipTest, warmup, ...rest } = options;
+    const { config, checkpoint, flipTest, warmup, ...rest } = options;
     const model = await initModel(config, checkpoint, rest);
     const inferencer = new Pose2DInferencer(model);
     if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };

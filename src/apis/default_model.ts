@@ -1,0 +1,36 @@
+/**
+ * The model that comes with the package: `models/inpose-default.safetensors`, trained on rendered people only. The build copies it to
+ * `dist/`, beside tfjs's `.wasm` files, and it is found the same way: through `import.meta.url`, or beside the script that defined
+ * `window.inpose`. `vite.default_model.ts` replaces the address below in the library's builds.
+ */
+import type { ByteSourceLike, Fetch } from '../checkpoint/index.js';
+import { CheckpointError } from '../errors.js';
+
+/**
+ * Absolute URL of the default model's file, to fetch it early or to keep it for use without a network. An application that serves the
+ * file from elsewhere passes that address as `checkpoint`.
+ */
+export function defaultModelUrl(): string {
+  return new URL('../../models/inpose-default.safetensors', import.meta.url).href;
+}
+
+/** The default model as a checkpoint to open. Node's `fetch` reads no files, so there the bytes are read. */
+export async function defaultCheckpoint(fetch?: Fetch): Promise<ByteSourceLike> {
+  const url = defaultModelUrl();
+  const fs = fetch ? undefined : nodeFiles(url);
+  if (!fs) return url;
+  return fs.readFile(new URL(url)).catch((cause: unknown) => {
+    throw new CheckpointError(`${url}: could not be read; expected the model that comes with the package.`, { cause });
+  });
+}
+
+interface FilesPromises {
+  readFile(path: URL): Promise<Uint8Array>;
+}
+
+/** Node's file functions where the package lies on a disk; asked for by name, since an import would follow into browsers' bundles. */
+function nodeFiles(url: string): FilesPromises | undefined {
+  if (!url.startsWith('file:')) return undefined;
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  return process?.getBuiltinModule?.('fs/promises') as FilesPromises | undefined;
+}
