@@ -53,6 +53,57 @@ const STEPS = {
 
 export type StepName = keyof typeof STEPS;
 
+/** The same steps on numbers, for constants. */
+const VALUES: Readonly<Record<StepName, (args: readonly number[], numbers: readonly number[]) => number>> = {
+  add: ([a, b]) => a + b,
+  sub: ([a, b]) => a - b,
+  mul: ([a, b]) => a * b,
+  div: ([a, b]) => a / b,
+  max: ([a, b]) => Math.max(a, b),
+  min: ([a, b]) => Math.min(a, b),
+  pow: ([a, b]) => a ** b,
+  prelu: ([a, b]) => (a >= 0 ? a : a * b),
+  scalar: (_, [n]) => n,
+  abs: ([a]) => Math.abs(a),
+  neg: ([a]) => -a,
+  square: ([a]) => a * a,
+  sqrt: ([a]) => Math.sqrt(a),
+  rsqrt: ([a]) => 1 / Math.sqrt(a),
+  exp: ([a]) => Math.exp(a),
+  expm1: ([a]) => Math.expm1(a),
+  log: ([a]) => Math.log(a),
+  relu: ([a]) => Math.max(a, 0),
+  relu6: ([a]) => Math.min(Math.max(a, 0), 6),
+  clamp: ([a], [lo, hi]) => Math.min(Math.max(a, lo), hi),
+  leakyRelu: ([a], [slope]) => (a >= 0 ? a : a * slope),
+  elu: ([a]) => (a >= 0 ? a : Math.expm1(a)),
+  sigmoid: ([a]) => 1 / (1 + Math.exp(-a)),
+  tanh: ([a]) => Math.tanh(a),
+  softplus: ([a]) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))),
+  erf: ([a]) => erf(a),
+  step: ([a], [alpha]) => (a > 0 ? 1 : alpha),
+};
+
+/** Abramowitz and Stegun 7.1.26, as the shaders compute it. */
+function erf(x: number): number {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return Math.sign(x) * (1 - p * Math.exp(-x * x));
+}
+
+/** The expression of numbers. */
+export function evaluate({ steps }: Expr, operands: readonly number[]): number {
+  const found = [...operands];
+  for (const { fn, args, numbers } of steps)
+    found.push(
+      VALUES[fn](
+        args.map((i) => found[i]),
+        numbers ?? [],
+      ),
+    );
+  return found.at(-1)!;
+}
+
 /** A number as a WGSL float literal. */
 export function literal(value: number): string {
   if (!Number.isFinite(value)) throw new RangeError(`literal: found ${value}; WGSL has no such constant.`);

@@ -33,14 +33,23 @@ export interface ConvAttrs {
   readonly maps: readonly OperandMap[];
 }
 
+/**
+ * `GroupedConv`: a convolution of kind `dense` whose filter is `[kh, kw, inner / groups, outer]`; group g of the output channels
+ * sees group g of the input channels.
+ */
+export interface GroupedConvAttrs extends ConvAttrs {
+  readonly groups: number;
+}
+
 export function isPointwise(
   node: GraphNode | null | undefined,
 ): node is GraphNode & { readonly attrs: PointwiseAttrs } {
   return node?.op === 'Pointwise';
 }
 
+/** `Conv` or `GroupedConv`: what has an epilogue. */
 export function isConv(node: GraphNode | null | undefined): node is GraphNode & { readonly attrs: ConvAttrs } {
-  return node?.op === 'Conv';
+  return node?.op === 'Conv' || node?.op === 'GroupedConv';
 }
 
 /** Operands of a convolution's expression, without the convolution itself. */

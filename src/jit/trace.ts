@@ -222,10 +222,21 @@ function untraceable(error: unknown): UntraceableKernel | null {
 async function withConstants(values: readonly Recorded[]): Promise<GraphValue[]> {
   return Promise.all(
     values.map(async ({ id, shape, dtype, written, outside }) => {
-      const constant = outside ? (hostValues(outside) ?? (await readTensor(outside))) : written;
+      const constant = outside ? await valuesOf(outside) : written;
       return { id, shape, dtype, ...(constant && { constant }) };
     }),
   );
+}
+
+const read = new WeakMap<object, Promise<TypedArray>>();
+
+/** The same array for every trace: what is made from weights, and their place on the GPU, goes by identity. */
+function valuesOf(tensor: Tensor): TypedArray | Promise<TypedArray> {
+  const known = read.get(tensor.dataId);
+  if (known) return known;
+  const values = Promise.resolve(hostValues(tensor) ?? readTensor(tensor));
+  read.set(tensor.dataId, values);
+  return values;
 }
 
 /** What tfjs's WebGPU backend keeps of a tensor until its first use on the GPU. */

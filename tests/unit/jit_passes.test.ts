@@ -1,7 +1,7 @@
 /** The rewrites of `src/jit/passes` on graphs small enough to check by hand, and the memory plan. No GPU. */
 import { describe, expect, test } from 'vitest';
-import { compose, mergeOperands, writeExpr, type Expr } from '../../src/jit/expr.js';
-import { printGraph, type Graph, type GraphNode, type GraphValue } from '../../src/jit/graph.js';
+import { compose, evaluate, mergeOperands, writeExpr, type Expr } from '../../src/jit/expr.js';
+import { printGraph } from '../../src/jit/graph.js';
 import { layout } from '../../src/jit/layout.js';
 import { planMemory, type StorageUse } from '../../src/jit/memory.js';
 import { isConv, isPointwise } from '../../src/jit/nodes.js';
@@ -11,60 +11,9 @@ import { fusePointwise } from '../../src/jit/passes/fuse_pointwise.js';
 import { optimize } from '../../src/jit/passes/index.js';
 import { toConv } from '../../src/jit/passes/to_conv.js';
 import { toPointwise } from '../../src/jit/passes/to_pointwise.js';
-
-type Shape = readonly number[];
-
-/** Builds a graph: values in order of ids; a constant has data. */
-class Sketch {
-  readonly values: GraphValue[] = [];
-  readonly nodes: GraphNode[] = [];
-
-  value(shape: Shape, constant?: Float32Array): number {
-    this.values.push({ id: this.values.length, shape, dtype: 'float32', ...(constant && { constant }) });
-    return this.values.length - 1;
-  }
-
-  constant(shape: Shape): number {
-    return this.value(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
-  }
-
-  scalar(number: number): number {
-    return this.value([], Float32Array.of(number));
-  }
-
-  node(op: string, inputs: number[], shape: Shape, attrs: Record<string, unknown> = {}): number {
-    const output = this.value(shape);
-    this.nodes.push({ op, inputs, attrs, outputs: [output] });
-    return output;
-  }
-
-  conv(x: number, shape: Shape, options: Record<string, unknown> = {}): number {
-    const inner = this.values[x].shape[3];
-    const filter = this.constant([3, 3, inner, shape[3]]);
-    const attrs = { strides: [1, 1], pad: 1, dilations: [1, 1], operands: ['x', 'filter', 'bias'], ...options };
-    return this.node('FusedConv2D', [x, filter, this.constant([shape[3]])], shape, attrs);
-  }
-
-  graph(inputs: number[], outputs: number[]): Graph {
-    return { values: this.values, nodes: this.nodes, inputs, outputs };
-  }
-}
+import { Sketch, type Shape } from './jit_sketch.js';
 
 const MAP: Shape = [1, 8, 8, 4];
-
-/** Evaluates an expression the slow way. */
-function evaluate(expr: Expr, operands: readonly number[]): number {
-  const found = [...operands];
-  for (const { fn, args, numbers } of expr.steps) {
-    const [a, b] = args.map((i) => found[i]);
-    const results: Partial<Record<typeof fn, number>> = {
-      ...{ add: a + b, sub: a - b, mul: a * b, relu: Math.max(a, 0), square: a * a },
-      ...{ scalar: numbers?.[0], sigmoid: 1 / (1 + Math.exp(-a)) },
-    };
-    found.push(results[fn]!);
-  }
-  return found.at(-1)!;
-}
 
 describe('expressions', () => {
   const difference: Expr = { operands: 2, steps: [{ fn: 'sub', args: [0, 1] }] };

@@ -2,6 +2,7 @@
 import type { GraphNode } from '../graph.js';
 import { registeredOp } from '../trace_shapes.js';
 import { convDirect } from './conv_direct.js';
+import { convGrouped } from './conv_grouped.js';
 import { concat, copy, COPY_OPS, gather, split } from './copy.js';
 import { matmul } from './matmul.js';
 import { opProgram } from './op.js';
@@ -19,6 +20,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   Concat: concat,
   Conv: convDirect,
   GatherV2: gather,
+  GroupedConv: convGrouped,
   MaxPool: pool,
   Pointwise: pointwise,
   ResizeBilinear: resizeBilinear,

@@ -82,18 +82,7 @@ export class NoKernel extends Error {
   }
 }
 
-const keys = new WeakMap<TypedArray, string>();
-let nextKey = 0;
-
-/**
- * A name for constant data by identity: weights are the same arrays in the graphs of all batch sizes, and uploaded once. Data
- * made from them is named after its source: `winograd ${constantKey(weights)}`.
- */
-export function constantKey(data: TypedArray): string {
-  const key = keys.get(data) ?? `constant ${nextKey++}`;
-  keys.set(data, key);
-  return key;
-}
+export { constantKey } from '../constant_key.js';
 
 /** Workgroups of `size` that cover `total`. */
 export function groups(total: number, size: number): number {

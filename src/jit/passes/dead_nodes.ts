@@ -1,18 +1,9 @@
 /** Drops nodes whose results nobody reads, copies that copy nothing, and the second of two equal nodes. */
+import { substitute } from '../draft.js';
 import { readersOf, type Graph, type GraphNode, type Pass, type ValueId } from '../graph.js';
 import { isPointwise } from '../nodes.js';
 
 export const deadNodes: Pass = (graph) => withoutDead(withoutDuplicates(withoutCopies(graph)));
-
-/** Replaces values by others everywhere. */
-function substitute(graph: Graph, replaced: ReadonlyMap<ValueId, ValueId>): Graph {
-  const follow = (id: ValueId): ValueId => {
-    const next = replaced.get(id);
-    return next === undefined ? id : follow(next);
-  };
-  const nodes = graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(follow) }));
-  return { ...graph, nodes, outputs: graph.outputs.map(follow) };
-}
 
 function withoutCopies(graph: Graph): Graph {
   const replaced = new Map<ValueId, ValueId>();

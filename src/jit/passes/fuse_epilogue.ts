@@ -47,5 +47,5 @@ function fuse(conv: Conv, node: Pointwise, slot: number): GraphNode {
     expr: compose(conv.attrs.expr, node.attrs.expr, slot),
     maps: [...conv.attrs.maps, ...node.attrs.maps.filter((_, i) => i !== slot)],
   };
-  return makeNode<ConvAttrs>('Conv', [...conv.inputs, ...others], attrs, node.outputs[0]);
+  return makeNode<ConvAttrs>(conv.op, [...conv.inputs, ...others], attrs, node.outputs[0]);
 }

@@ -1,12 +1,29 @@
 /** The rewrites, in order. Each keeps the graph's meaning; together they leave little more than convolutions. */
 import type { Graph } from '../graph.js';
 import { deadNodes } from './dead_nodes.js';
+import { foldConstants } from './fold_constants.js';
 import { fuseEpilogue } from './fuse_epilogue.js';
 import { fusePointwise } from './fuse_pointwise.js';
+import { groupConvolutions } from './group_convolutions.js';
+import { liftRanks } from './lift_ranks.js';
+import { simplifyReshapes } from './simplify_reshapes.js';
 import { toConv } from './to_conv.js';
 import { toPointwise } from './to_pointwise.js';
 
-const PASSES = [toPointwise, toConv, deadNodes, fusePointwise, fuseEpilogue, deadNodes] as const;
+const PASSES = [
+  toPointwise,
+  toConv,
+  simplifyReshapes,
+  foldConstants,
+  groupConvolutions,
+  liftRanks,
+  simplifyReshapes,
+  foldConstants,
+  deadNodes,
+  fusePointwise,
+  fuseEpilogue,
+  deadNodes,
+] as const;
 
 export function optimize(graph: Graph): Graph {
   return PASSES.reduce((current, pass) => pass(current), graph);

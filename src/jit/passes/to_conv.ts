@@ -34,13 +34,14 @@ function rewrite(graph: Graph, node: GraphNode): GraphNode {
     dilations: [info.dilationHeight, info.dilationWidth],
     pad: [info.padInfo.top, info.padInfo.left],
     hasBias,
-    expr: activation(attrs),
+    expr: activationExpr(attrs),
     maps: [],
   };
   return makeNode<ConvAttrs>('Conv', node.inputs.slice(0, hasBias ? 3 : 2), out, node.outputs[0]);
 }
 
-function activation({ activation: name, leakyreluAlpha }: GraphNode['attrs']): Expr {
+/** The activation that tfjs fused, as an expression of the result. */
+export function activationExpr({ activation: name, leakyreluAlpha }: GraphNode['attrs']): Expr {
   const step = (): Step[] => {
     switch (name ?? 'linear') {
       case 'linear':
