@@ -1,0 +1,130 @@
+"""The generator's records: memory-mapped ring files, and their mirror in the device's memory.
+
+Files of a pool folder (written by `generator/generate.py`, one ring, worker w of n writes slots w, w + n, w + 2n, ...):
+rgba.npy uint8 [slots, 256, 192, 4] (straight alpha; kind 1: a whole scene, alpha 255), kps.npy float32 [slots, 17, 3] (x, y at
+pixel centres; weight 1 visible, .8 behind the own body, .35 behind something else, .1 hidden side of the head, 0 not in the
+photograph), frame.npy float32 [slots, 4] (the photograph's frame, infinite where it cuts nothing), box.npy float32 [slots, 4]
+(x0, y0, x1, y1 of what is visible), kind.npy uint8 [slots], count.npy int64 [64] (records written by each worker).
+"""
+import os
+import threading
+import time
+
+import numpy as np
+import torch
+
+NAMES = dict(rgba=np.uint8, kps=np.float32, frame=np.float32, box=np.float32, kind=np.uint8)
+
+
+class Pool:
+    """Read-only view of the ring files."""
+
+    def __init__(self, folder, workers):
+        self.workers = workers
+        for name, dtype in NAMES.items():
+            a = np.load(os.path.join(folder, name + '.npy'), mmap_mode='r')
+            assert a.dtype == dtype, (name, a.dtype)
+            setattr(self, name, a)
+        assert self.rgba.shape[1:] == (256, 192, 4), self.rgba.shape
+        self.count = np.load(os.path.join(folder, 'count.npy'), mmap_mode='r')
+        self.slots = len(self.rgba)
+        self.seen = np.zeros(workers, np.int64)
+
+    def fresh(self, limit):
+        """Slots written since the last call, at most about `limit`. The record being written now is never among them."""
+        out = []
+        for w in range(self.workers):
+            total = int(self.count[w])
+            ring = (self.slots - w + self.workers - 1) // self.workers
+            first = max(self.seen[w], total - ring + 1)
+            last = min(total, first + max(limit // self.workers, 1))
+            if last > first:
+                out.append(w + self.workers * (np.arange(first, last) % ring))
+                self.seen[w] = last
+        return np.unique(np.concatenate(out)) if out else np.zeros(0, np.int64)
+
+
+class Store:
+    """Records and backgrounds in the device's memory. `take` gives what `Composer` reads."""
+
+    def __init__(self, device, slots, backgrounds):
+        """backgrounds: uint8 [N, S, S, 3]."""
+        self.device = torch.device(device)
+        self.slots = slots
+        new = lambda *shape, dtype: torch.zeros(slots, *shape, dtype=dtype, device=self.device)
+        self.rgba = new(256, 192, 4, dtype=torch.uint8)
+        self.kps, self.frame, self.box = (new(*s, dtype=torch.float32) for s in ((17, 3), (4,), (4,)))
+        self.kind = new(dtype=torch.uint8)
+        self.filled = np.zeros(slots, bool)
+        self.valid = torch.zeros(0, dtype=torch.long, device=self.device)
+        self.records = 0
+        b = torch.from_numpy(np.ascontiguousarray(backgrounds))
+        self.back = b.to(self.device)
+
+    def put(self, slots, arrays):
+        """Copies records into their slots. arrays: dict of numpy arrays in the order of `slots`."""
+        if not len(slots):
+            return
+        cuda = self.device.type == 'cuda'
+        at = torch.from_numpy(slots).to(self.device)
+        for name, value in arrays.items():
+            v = torch.from_numpy(np.ascontiguousarray(value))
+            if cuda:
+                v = v.pin_memory()
+            getattr(self, name).index_copy_(0, at, v.to(self.device, non_blocking=cuda))
+        if cuda:
+            torch.cuda.current_stream().synchronize()
+        self.filled[slots] = True
+        self.records += len(slots)
+        self.valid = torch.from_numpy(np.flatnonzero(self.filled)).to(self.device)
+
+    def draw(self, n):
+        valid = self.valid
+        return valid[torch.randint(len(valid), (n,), device=self.device)]
+
+    def take(self, ids):
+        """dict(rgba [n, 4, 256, 192] premultiplied 0..1, alpha [n, 1, ...], kps, frame, box, kind)."""
+        raw = self.rgba[ids]
+        alpha = raw[..., 3:].float().mul_(1 / 255)
+        rgba = torch.cat([raw[..., :3].float().mul_(1 / 255).mul_(alpha), alpha], -1).permute(0, 3, 1, 2)
+        kind, frame = self.kind[ids], self.frame[ids]
+        # beyond a scene's picture there is nothing
+        limit = torch.tensor([-.5, -.5, 191.5, 255.5], device=self.device)
+        inner = torch.cat([torch.maximum(frame[:, :2], limit[:2]), torch.minimum(frame[:, 2:], limit[2:])], 1)
+        frame = torch.where((kind == 1)[:, None], inner, frame)
+        return dict(rgba=rgba, alpha=rgba[:, 3:], kps=self.kps[ids], frame=frame, box=self.box[ids], kind=kind)
+
+    def backgrounds(self, n):
+        """Random backgrounds [n, 3, S, S] in 0..1."""
+        b = self.back[torch.randint(len(self.back), (n,), device=self.device)]
+        return b.permute(0, 3, 1, 2).float().mul_(1 / 255)
+
+
+class Feeder(threading.Thread):
+    """Keeps copying new records from the pool to the store."""
+
+    def __init__(self, pool, store, chunk=2048, pause=.2):
+        super().__init__(daemon=True)
+        self.pool, self.store, self.chunk, self.pause = pool, store, chunk, pause
+        self.stopping = threading.Event()
+        self.error = None
+
+    def step(self):
+        slots = self.pool.fresh(self.chunk)
+        self.store.put(slots, {k: getattr(self.pool, k)[slots] for k in NAMES})
+        return len(slots)
+
+    def run(self):
+        try:
+            if self.store.device.type == 'cuda':
+                with torch.cuda.stream(torch.cuda.Stream()):
+                    self._loop()
+            else:
+                self._loop()
+        except Exception as e:                                  # told to the trainer, which stops with it
+            self.error = e
+
+    def _loop(self):
+        while not self.stopping.is_set():
+            if self.step() < self.chunk // 4:
+                time.sleep(self.pause)

@@ -1,0 +1,304 @@
+"""Trains the network on crops composed on the device from records that the generator's processes keep making.
+
+python train.py --out DIR --seconds 530 --workers 15            # starts the generator itself
+python train.py --out DIR --pool DIR --workers 0 --pool-workers 1 ...   # reads a pool that something else fills
+
+The learning rate is a cosine over the wall-clock budget; `--resume FILE` goes on from a `resume.pth` where that stood. Everything
+random comes from --seed, but a run depends on how fast the machine is.
+"""
+import argparse
+import json
+import math
+import os
+import sys
+import threading
+import time
+
+os.environ.setdefault('OMP_NUM_THREADS', '4')
+import numpy as np
+import torch
+
+import codec
+import metrics
+import workers
+from compose import Composer
+from draw import sheet
+from model import CONFIGS, MEAN, STD, build, parameter_count
+from pool import Feeder, Pool, Store
+
+VAL_SEED = 987654
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def arguments():
+    a = argparse.ArgumentParser()
+    a.add_argument('--out', required=True)
+    a.add_argument('--seconds', type=float, default=530, help='wall clock of the training itself')
+    a.add_argument('--config', default='hrnet_w14', choices=CONFIGS)
+    a.add_argument('--assets', default=os.path.join(HERE, 'assets'))
+    a.add_argument('--pool', help='folder of the ring files; default: OUT/pool')
+    a.add_argument('--slots', type=int, default=100000)
+    a.add_argument('--workers', type=int, default=15, help='generator processes to start; 0: none')
+    a.add_argument('--pool-workers', type=int, default=1, help='with --workers 0: how many fill the pool')
+    a.add_argument('--backgrounds', type=int, default=2400)
+    a.add_argument('--batch', type=int, default=768)
+    a.add_argument('--lr', type=float, default=4e-3)
+    a.add_argument('--decay', type=float, default=.02)
+    a.add_argument('--low-until', type=float, default=.25, help='share of the time at half the input size')
+    a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
+    a.add_argument('--start', type=int, default=4000, help='records to wait for')
+    a.add_argument('--seed', type=int, default=1)
+    a.add_argument('--resume')
+    a.add_argument('--checkpoint-every', type=float, default=75, help='seconds')
+    a.add_argument('--val', type=int, default=512, help='held-out records; 0: none')
+    a.add_argument('--compile', action='store_true')
+    a.add_argument('--steps', type=int, help='stop after so many steps (for tests)')
+    a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    return a.parse_args()
+
+
+class Trainer:
+    def __init__(self, o):
+        self.o, self.device = o, torch.device(o.device)
+        self.cuda = self.device.type == 'cuda'
+        torch.manual_seed(o.seed)
+        if self.cuda:
+            torch.backends.cudnn.benchmark = True
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        self.config = CONFIGS[o.config]()
+        self.net = build(self.config).to(self.device, memory_format=torch.channels_last)
+        self.ema = build(self.config).to(self.device, memory_format=torch.channels_last).eval()
+        self.ema.load_state_dict(self.net.state_dict())
+        decay = [p for p in self.net.parameters() if p.ndim > 1]
+        rest = [p for p in self.net.parameters() if p.ndim <= 1]
+        extra = dict(fused=True) if self.cuda else {}
+        self.opt = torch.optim.AdamW([dict(params=decay, weight_decay=o.decay), dict(params=rest, weight_decay=0)],
+                                     lr=o.lr, betas=(.9, .99), **extra)
+        self.step = self.seen = 0
+        self.done = 0.                              # seconds of the budget used before this process
+        if o.resume:
+            self.load(o.resume)
+        self.forward = torch.compile(self.net, dynamic=False) if o.compile else self.net
+        pairs = [(a, b) for a, b in zip(self.ema.state_dict().values(), self.net.state_dict().values()) if a.is_floating_point()]
+        self.ema_values, self.net_values = [a for a, _ in pairs], [b for _, b in pairs]
+        self.mean = torch.tensor(MEAN, device=self.device).view(1, 3, 1, 1)
+        self.std = torch.tensor(STD, device=self.device).view(1, 3, 1, 1)
+
+    def normalise(self, image):
+        x = (image * 255 - self.mean) / self.std
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def autocast(self):
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def train_step(self, b, size, part):
+        """part: 0..1 of the budget. Returns the two losses (on the device)."""
+        o = self.o
+        lr = o.lr * min(1, (self.step + 1) / 150) * (.5 + .5 * math.cos(math.pi * min(part, 1))) + o.lr * .002
+        for g in self.opt.param_groups:
+            g['lr'] = lr
+        with self.autocast():
+            maps = self.forward(self.normalise(b['image']))
+        where, much = codec.losses(maps, b['kps'], b['absent'], size)
+        mix = max(0., .5 + .5 * math.cos(math.pi * min(part / o.where_until, 1)))
+        loss = mix * where + .3 * much
+        self.opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 20.)
+        self.opt.step()
+        self.step += 1
+        self.seen += len(b['kps'])
+        decay = min(.998, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            if hasattr(torch, '_foreach_lerp_'):
+                torch._foreach_lerp_(self.ema_values, self.net_values, 1 - decay)
+            else:
+                for a, v in zip(self.ema_values, self.net_values):
+                    a.lerp_(v, 1 - decay)
+        return torch.stack([where.detach(), much.detach(), loss.detach()])
+
+    # ---------------------------------------------------------------------------------------------------------- files
+    def save(self, spent, final=False):
+        half = lambda v: v.to(torch.bfloat16) if torch.is_tensor(v) and v.is_floating_point() and v.ndim else v
+        state = self.opt.state_dict()
+        state = dict(param_groups=state['param_groups'], state={k: {n: half(v) for n, v in s.items()} for k, s in state['state'].items()})
+        cpu = lambda d: {k: v.detach().cpu().contiguous() for k, v in d.items()}
+        meta = dict(config=self.config, name=self.o.config, step=self.step, seen=self.seen, spent=spent, seed=self.o.seed)
+        self._write('ema.pth', dict(meta, state_dict=cpu(self.ema.state_dict())))
+        if not final:
+            self._write('resume.pth', dict(meta, net=cpu(self.net.state_dict()), ema=cpu(self.ema.state_dict()), opt=state))
+
+    def _write(self, name, data):
+        path = os.path.join(self.o.out, name)
+        torch.save(data, path + '.part')
+        os.replace(path + '.part', path)
+
+    def load(self, path):
+        c = torch.load(path, map_location=self.device)
+        self.net.load_state_dict(c['net'])
+        self.ema.load_state_dict(c['ema'])
+        state = c['opt']
+        state['state'] = {k: {n: v.float() if torch.is_tensor(v) and v.dtype == torch.bfloat16 else v for n, v in s.items()}
+                          for k, s in state['state'].items()}
+        self.opt.load_state_dict(state)
+        self.step, self.seen, self.done = c['step'], c['seen'], c['spent']
+
+    # ----------------------------------------------------------------------------------------------------- evaluation
+    @torch.no_grad()
+    def validate(self, val, size, flip=False):
+        """val: list of composed batches of the full input size."""
+        pred = []
+        for b in val:
+            image = b['image']
+            if image.shape[2] != size[1]:
+                image = torch.nn.functional.interpolate(image, size=size[::-1], mode='area')
+            x = self.normalise(image)
+            maps = codec.flip_maps(self.ema, x) if flip else self.ema(x)
+            p = codec.decode(maps, size)
+            full = torch.tensor([(image_side - 1) / (s - 1) for image_side, s in zip(b['image'].shape[:1:-1], size)], device=p.device)
+            p[..., :2] *= full
+            pred.append(p.cpu().numpy())
+        cat = lambda k: np.concatenate([b[k].cpu().numpy() for b in val])
+        pred = np.concatenate(pred)
+        return pred, metrics.evaluate(pred, cat('kps'), cat('area'), cat('box')), metrics.reliability(pred, cat('kps'), cat('area'))
+
+
+def wait_for(condition, processes, seconds, what):
+    end = time.time() + seconds
+    while not condition():
+        for p in processes:
+            if p.poll() is not None:
+                raise RuntimeError(f'a generator ended with {p.returncode}; see generator.log')
+        if time.time() > end:
+            raise RuntimeError(f'waited {seconds} s for {what}')
+        time.sleep(.1)
+
+
+def held_out(o, composer, backgrounds, device, processes):
+    """Composed batches of records that no training sees (own seed, own worker)."""
+    folder = os.path.join(o.pool, 'val')
+    if o.workers:
+        processes += workers.start_generators(o.assets, folder, o.val, VAL_SEED, 1, os.path.join(o.out, 'generator.log'))
+    pool = Pool(folder if o.workers else o.pool, 1 if o.workers else o.pool_workers)
+    if o.workers:
+        wait_for(lambda: pool.count[0] >= o.val - 1, processes, 240, 'the held-out records')
+        workers.stop([processes.pop()])
+    store = Store(device, pool.slots, backgrounds)
+    Feeder(pool, store, chunk=10 ** 6).step()
+    state = torch.random.get_rng_state(), torch.cuda.get_rng_state() if device.type == 'cuda' else None
+    torch.manual_seed(VAL_SEED)
+    out = [composer.batch(store, 64) for _ in range(max(o.val // 64, 1))]
+    torch.random.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1])
+    return out
+
+
+def overlays(o, name, batch, pred=None, count=32):
+    image = (batch['image'][:count].permute(0, 2, 3, 1).float() * 255).clamp(0, 255).byte().cpu().numpy()
+    kps = batch['kps'][:count].cpu().numpy() if pred is None else pred[:count]
+    try:
+        sheet(os.path.join(o.out, name), image, kps, batch['box'][:count].cpu().numpy(), thr=.05 if pred is None else .3)
+    except Exception as e:                          # a picture is not worth a run
+        print('no', name, e)
+
+
+def main():
+    o = arguments()
+    began = time.time()
+    os.makedirs(o.out, exist_ok=True)
+    o.pool = o.pool or os.path.join(o.out, 'pool')
+    log = open(os.path.join(o.out, 'log.txt'), 'a')
+
+    def say(*words):
+        line = ' '.join(str(w) for w in words)
+        print(line, flush=True)
+        log.write(line + '\n')
+        log.flush()
+    say(json.dumps(vars(o)))
+    device = torch.device(o.device)
+    processes = []
+    feeder = None
+    try:
+        if o.workers:
+            backgrounds = workers.make_backgrounds(os.path.join(o.pool, 'backgrounds'), o.backgrounds, o.seed, o.workers)
+            processes += workers.start_generators(o.assets, o.pool, o.slots, o.seed, o.workers, os.path.join(o.out, 'generator.log'))
+        else:
+            backgrounds = np.load(os.path.join(o.pool, 'backs.npy'))
+        say(f'{time.time() - began:.1f} s: {len(backgrounds)} backgrounds, generators started')
+        trainer = Trainer(o)
+        say(o.config, parameter_count(trainer.net), 'parameters on', o.device, torch.__version__)
+        val = None
+        if o.val:
+            val = held_out(o, Composer(device), backgrounds, device, processes)
+            say(f'{time.time() - began:.1f} s: held-out crops')
+        pool = Pool(o.pool, o.workers or o.pool_workers)
+        store = Store(device, pool.slots, backgrounds)
+        feeder = Feeder(pool, store)
+        feeder.start()
+        wait_for(lambda: store.records >= min(o.start, o.slots - o.workers - 2) or feeder.error, processes, 240, 'the first records')
+        say(f'{time.time() - began:.1f} s: {store.records} records, training begins')
+        run(o, trainer, store, feeder, val, say)
+    finally:
+        if feeder:
+            feeder.stopping.set()
+        workers.stop(processes)
+
+
+def run(o, trainer, store, feeder, val, say):
+    device = trainer.device
+    full, low = (192, 256), (96, 128)
+    composers = {full: Composer(device, full), low: Composer(device, low)}
+    overlays(o, 'crops.png', composers[full].batch(store, 64))
+    torch.manual_seed(o.seed + 7919 * (trainer.step + 1))
+    t0 = saved = told = time.time()
+    first_seen, told_seen, first_records, sums, count = trainer.seen, trainer.seen, store.records, None, 0
+    trainer.net.train()
+    while True:
+        now = time.time()
+        spent = trainer.done + now - t0
+        part = spent / o.seconds
+        if part >= 1 or (o.steps and trainer.step >= o.steps):
+            break
+        if feeder.error:
+            raise feeder.error
+        size = low if part < o.low_until else full
+        batch = int(o.batch * (1.5 if size == low else 1)) // 2 * 2
+        b = composers[size].batch(store, batch)
+        values = trainer.train_step(b, size, part)
+        sums, count = values if sums is None else sums + values, count + 1
+        if now - told > 10 or trainer.step == 20:
+            v = (sums / count).tolist()
+            if not all(math.isfinite(q) for q in v):
+                raise RuntimeError(f'the loss is {v} at step {trainer.step}')
+            now = time.time()
+            say(f'{spent:.0f} s step {trainer.step} {size[1]}x{size[0]} loss {v[2]:.3f} where {v[0]:.3f} much {v[1]:.3f} '
+                f'{(trainer.seen - told_seen) / (now - told):.0f} crops/s {(store.records - first_records) / (now - t0):.0f} '
+                f'records/s {store.records} records seen {trainer.seen}')
+            told, told_seen, sums, count = now, trainer.seen, None, 0
+        if now - saved > o.checkpoint_every:
+            saved = now
+            trainer.save(spent)
+            report(trainer, val, size, say, f'{spent:.0f} s')
+    spent = trainer.done + time.time() - t0
+    trainer.save(min(spent, o.seconds))
+    say(f'end: {spent:.0f} s, {trainer.step} steps, {trainer.seen} crops, {(trainer.seen - first_seen) / (time.time() - t0):.0f} crops/s, '
+        f'{store.records} records')
+    if val:
+        pred = report(trainer, val, full, say, 'end, flip', True, True)
+        overlays(o, 'held-out.png', val[0], pred)
+
+
+def report(trainer, val, size, say, when, flip=False, joints=False):
+    if not val:
+        return None
+    pred, r, rel = trainer.validate(val, size, flip)
+    say(f"HELD-OUT {when} {size[1]}x{size[0]}: AP {r['AP']:.3f} AP50 {r['AP50']:.3f} AP75 {r['AP75']:.3f} OKS {r['OKS']:.3f} PCK {r['PCK']:.3f}")
+    say('  score > t: share above, right of those, found of the right: ' + '; '.join(f'{t:.1f}: {a:.2f} {p:.2f} {q:.2f}' for t, a, p, q in rel))
+    if joints:
+        say('  joints (similarity, PCK): ' + ' '.join(f'{s:.2f}/{p:.2f}' for s, p, _ in r['joints']))
+    return pred
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,62 @@
+"""Starts and ends the generator's processes."""
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+GENERATE = os.environ.get('INPOSE_GENERATE', os.path.join(HERE, 'generator', 'generate.py'))
+BACKGROUNDS = os.environ.get('INPOSE_BACKGROUNDS', os.path.join(HERE, 'generator', 'backgrounds.py'))
+ENV = dict(os.environ, OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1')
+
+
+def start_generators(assets, pool, slots, seed, workers, log=None):
+    """One process per worker, each filling its own slots until it is ended."""
+    out = open(log, 'a') if log else subprocess.DEVNULL
+    os.makedirs(pool, exist_ok=True)
+
+    def start(i):
+        return subprocess.Popen(
+            [sys.executable, GENERATE, '--assets', assets, '--pool', pool, '--slots', str(slots), '--seed', str(seed),
+             '--worker', str(i), '--workers', str(workers)], env=ENV, stdout=out, stderr=subprocess.STDOUT)
+    first = start(0)                    # makes the files; the others find them
+    wait_for_files(pool, [first])
+    return [first] + [start(i) for i in range(1, workers)]
+
+
+def wait_for_files(pool, processes, seconds=120):
+    files = [os.path.join(pool, f + '.npy') for f in ('rgba', 'kps', 'frame', 'box', 'kind', 'count')]
+    end = time.time() + seconds
+    while not all(os.path.exists(f) and os.path.getsize(f) > 128 for f in files):
+        for p in processes:
+            if p.poll() is not None:
+                raise RuntimeError(f'a generator ended with {p.returncode}; see its log')
+        if time.time() > end:
+            raise RuntimeError('the generator made no files; see its log')
+        time.sleep(.1)
+
+
+def make_backgrounds(folder, count, seed, processes):
+    """uint8 [count, 320, 320, 3], made by several processes; kept in `folder`."""
+    os.makedirs(folder, exist_ok=True)
+    files = [os.path.join(folder, f'backgrounds-{seed}-{count}-{processes}-{i}.npy') for i in range(processes)]
+    share = -(-count // processes)
+    running = [subprocess.Popen([sys.executable, BACKGROUNDS, '--out', f, '--count', str(share), '--seed', str(seed * 1000 + i)],
+                                env=ENV) for i, f in enumerate(files) if not os.path.exists(f)]
+    for p in running:
+        if p.wait():
+            raise RuntimeError(f'backgrounds.py ended with {p.returncode}')
+    return np.concatenate([np.load(f) for f in files])[:count]
+
+
+def stop(processes):
+    for p in processes:
+        if p.poll() is None:
+            p.terminate()
+    for p in processes:
+        try:
+            p.wait(5)
+        except subprocess.TimeoutExpired:
+            p.kill()
