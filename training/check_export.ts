@@ -32,5 +32,7 @@ const [maps] = estimator.head!.forward(estimator.backbone.forward(x)) as [tf.Ten
 const found = await maps.data();
 const error = found.reduce((worst, value, i) => Math.max(worst, Math.abs(value - reference.output[i])), 0);
 const peak = reference.output.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-console.log(`${found.length} of ${reference.output.length} values; largest difference ${error.toExponential(2)}, peak ${peak.toFixed(3)}`);
+console.log(
+  `${found.length} of ${reference.output.length} values; largest difference ${error.toExponential(2)}, peak ${peak.toFixed(3)}`,
+);
 process.exitCode = found.length === reference.output.length && error < 1e-4 * Math.max(peak, 1) ? 0 : 1;
