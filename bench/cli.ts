@@ -1,0 +1,126 @@
+/**
+ * `npm run bench`: the library's runners beside onnxruntime-web's on the same networks, in one page of real Chromium. Fails when a
+ * runner's numbers are not MMPose's, or when the page reports an error.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { openPageHost, type PageHost } from '../tests/support/page_host.js';
+import type { Row } from './measure.js';
+import { BENCH_MODELS, type BenchModelName } from './models.js';
+import type { StartReply } from './page.js';
+import { failures, printProfiles, printTable } from './report.js';
+import { RUNNER_NAMES, type RunnerName } from './runners/runner.js';
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+const MODEL_NAMES = Object.keys(BENCH_MODELS) as BenchModelName[];
+const DEFAULT_RUNNERS = RUNNER_NAMES.filter((name) => !name.endsWith('fp16'));
+
+interface Options {
+  readonly models: readonly BenchModelName[];
+  readonly runners: readonly RunnerName[];
+  readonly runs: number;
+  readonly cap: number;
+  readonly persons: readonly number[];
+  readonly threads: number;
+  readonly json?: string;
+  readonly profile?: boolean;
+}
+
+const options = new Command('bench')
+  .option('--models <names>', `of ${MODEL_NAMES.join(', ')}`, listOf(MODEL_NAMES), MODEL_NAMES)
+  .option('--runners <names>', `of ${RUNNER_NAMES.join(', ')}`, listOf(RUNNER_NAMES), DEFAULT_RUNNERS)
+  .option('--runs <n>', 'timed runs of each runner', positiveInteger, 10)
+  .option(
+    '--cap <s>',
+    'no more than two runs of a runner whose runs take longer than this together',
+    positiveInteger,
+    30,
+  )
+  .option('--persons <numbers>', 'persons per frame, such as 1,2,4', integers, [1])
+  .option('--threads <n>', 'threads of the wasm runners', positiveInteger, 2)
+  .option('--json <file>', 'write adapter, versions and rows')
+  .option('--profile', 'time per kernel, where the runner can say')
+  .parse()
+  .opts<Options>();
+
+try {
+  process.exitCode = (await main(options)) ? 0 : 1;
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
+async function main(opts: Options): Promise<boolean> {
+  const host = await openPageHost({
+    project: PROJECT,
+    page: 'bench/page.html',
+    readyWhen: 'benchModel',
+    files: () => Promise.resolve(null),
+  });
+  const rows: Row[] = [];
+  let started: StartReply;
+  let errors: readonly string[];
+  try {
+    await host.page.exposeFunction('reportProgress', progress);
+    started = await host.page.evaluate((request) => window.startBench(request), { threads: opts.threads });
+    console.log(`adapter: ${started.adapter}`);
+    if (!started.crossOriginIsolated)
+      throw new Error('the page is not cross-origin isolated: wasm would have one thread');
+    for (const model of opts.models) {
+      for (const persons of opts.persons) rows.push(...(await runModel(host, model, persons, opts)));
+    }
+    errors = await host.page.evaluate(() => [...window.benchErrors()]);
+  } finally {
+    await host.close();
+  }
+  if (opts.profile) printProfiles(rows);
+  if (opts.json) await writeJson(resolve(opts.json), started, rows);
+  const problems = [...failures(rows), ...host.problems, ...errors.map((error) => `WebGPU: ${error}`)];
+  for (const problem of problems) console.error(`bench: ${problem}`);
+  return problems.length === 0 && rows.length > 0;
+}
+
+async function runModel(host: PageHost, model: BenchModelName, persons: number, opts: Options): Promise<Row[]> {
+  const { runners, runs, cap, profile = false } = opts;
+  const request = { model, runners, persons, runs, capMs: cap * 1000, profile };
+  const rows = await host.page.evaluate((r) => window.benchModel(r), request);
+  progress('');
+  printTable(rows);
+  return rows;
+}
+
+async function writeJson(path: string, { adapter, versions }: StartReply, rows: readonly Row[]): Promise<void> {
+  const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'));
+  const report = { adapter, versions: { inpose: version, node: process.version, ...versions }, rows };
+  await writeFile(path, `${JSON.stringify(report, null, 1)}\n`);
+}
+
+/** One line that overwrites itself, for people only. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+// --- options -----------------------------------------------------------------------------------------------------------------
+
+function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((part) => {
+      const name = part.trim() as T;
+      if (!known.includes(name))
+        throw new InvalidArgumentError(`found "${name}"; expected any of ${known.join(', ')}.`);
+      return name;
+    });
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number from 1.');
+  return value;
+}
+
+function integers(text: string): number[] {
+  return text.split(',').map((part) => positiveInteger(part.trim()));
+}

@@ -1,0 +1,43 @@
+/** The library's compiled WebGPU networks: the one file of the benchmark that knows the compiler's interface. */
+import { JitCompiler } from '../../src/jit/compiler.js';
+import { disposeModule, prepareModule } from '../../src/nn/module.js';
+import type { Tensor4D } from '../../src/tf.js';
+import { toNhwc } from '../network.js';
+import { nextTask } from '../timing.js';
+import type { Runner, RunnerName } from './runner.js';
+
+/** Where the weights lie until they are compiled, and the device that runs them. */
+export interface JitHost {
+  readonly device: GPUDevice;
+  /** Runs a synchronous section on the tfjs backend that holds the weights. */
+  run<T>(section: () => T): T;
+}
+
+export function jitRunner(name: RunnerName, host: () => Promise<JitHost>): Runner {
+  return {
+    name,
+    async prepare(network, input) {
+      const { device, run } = await host();
+      const estimator = await network.load();
+      const x = toNhwc(input);
+      return {
+        async start() {
+          run(() => prepareModule(estimator));
+          await nextTask();
+          const compileStart = performance.now();
+          const compiler = new JitCompiler(device);
+          const compiled = await compiler.compile(x.shape, (image) => estimator.forward(image as Tensor4D));
+          return {
+            ...{ layout: 'NHWC', compileStart },
+            run: () => compiled.run(x.data),
+            dispose: async () => {
+              compiled.dispose();
+              compiler.dispose();
+            },
+          };
+        },
+        dispose: () => run(() => disposeModule(estimator)),
+      };
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/** Small helpers for measuring in a page and in Node. */
+
+/** Resolves in a task of its own, when everything that was ready before has run. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(null);
+  });
+}
+
+export interface Timed<T> {
+  readonly value: T;
+  /** From the call to the result, ms. */
+  readonly ms: number;
+  /** Until the call returned its promise, ms. */
+  readonly jsMs: number;
+  /** Until the thread was free again for the first time, which counts what the call does in promises, too, ms. */
+  readonly busyMs: number;
+}
+
+export async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
+  // Posted before the call, so that it is handled as soon as the thread is free.
+  const start = performance.now();
+  const free = nextTask().then(() => performance.now());
+  const result = work();
+  const jsMs = performance.now() - start;
+  const value = await result;
+  const ms = performance.now() - start;
+  return { value, ms, jsMs, busyMs: Math.min((await free) - start, ms) };
+}
