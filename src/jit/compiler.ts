@@ -8,7 +8,7 @@ import { GpuNetwork, GpuShared } from './gpu_network.js';
 import { runTogether } from './gpu_run.js';
 import { NoKernel } from './kernels/program.js';
 import { optimize } from './passes/index.js';
-import { makePlan, type CompileProgress } from './plan.js';
+import { makePlan, type CompileProgress, type PlannedNode } from './plan.js';
 import { trace, UntraceableKernel } from './trace.js';
 
 /** Figures of a compiled network, for reports. */
@@ -20,8 +20,15 @@ export interface CompiledStats {
   readonly gpuBytes: number;
 }
 
+/** One dispatch of a compiled network, in order; dispatches of one operation share `node`. */
+export interface CompiledStep {
+  readonly label: string;
+  readonly node: PlannedNode;
+}
+
 export interface CompiledNetwork {
   readonly stats: CompiledStats;
+  readonly steps: readonly CompiledStep[];
   /**
    * Everything is issued before this returns; the promise waits for the numbers.
    *
@@ -83,6 +90,7 @@ export class JitCompiler {
         const gpuBytes = shared.constantBytes + shared.readbacks.bytes + network.bytes;
         return { dispatches: plan.steps.length, pipelines: shared.pipelineCount, gpuBytes };
       },
+      steps: plan.steps.map(({ program, node }) => ({ label: program.label, node })),
       run: async (x) => {
         const outputs = await network.run([x]);
         return outputs.map((data, i) => ({ data, shape: plan.outputs[i].shape }));

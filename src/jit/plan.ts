@@ -1,5 +1,6 @@
 /** A graph as a list of programs with a place for every storage: everything about a compiled network but the GPU objects. */
 import type { TypedArray } from '../ndarray.js';
+import { macsOf } from './cost.js';
 import type { Graph, ValueId } from './graph.js';
 import { programsOf } from './kernels/index.js';
 import { constantKey, type Binding, type KernelContext, type Program } from './kernels/program.js';
@@ -24,6 +25,15 @@ export type BoundTo =
 export interface PlannedStep {
   readonly program: Program;
   readonly bindings: readonly BoundTo[];
+  /** The node that it belongs to, maybe together with its neighbours. */
+  readonly node: PlannedNode;
+}
+
+/** What profiles say of a node. */
+export interface PlannedNode {
+  readonly shape: readonly number[];
+  /** Multiply-adds. */
+  readonly macs: number;
 }
 
 /** A graph input or output: contiguous float32 in an arena. */
@@ -60,8 +70,12 @@ export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions 
   const staged = nodes.flatMap((node, i) => programsOf(node, context).map((program) => ({ program, node: i })));
   const outputs = graph.outputs.map((id) => views.get(id)!);
   const memory = planMemory(storageUses(graph, context, staged, outputs), limits.maxStorageBufferBindingSize);
+  const described = nodes.map((node): PlannedNode => {
+    return { shape: graph.values[node.outputs[0]].shape, macs: macsOf(node, graph) };
+  });
   const steps = staged.map(({ program, node }) => ({
     program,
+    node: described[node],
     bindings: program.bindings.map((binding) => bind(binding, node, context, memory)),
   }));
   const port = (view: View): Port => {
