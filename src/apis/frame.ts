@@ -1,5 +1,5 @@
 /**
- * Pictures of every kind that a page has, as bytes on the CPU. The bytes are those of the file: no colour profile applied (OpenCV
+ * Pictures of every kind that a page has, as bytes on the CPU or as something that a GPU can copy. The bytes are those of the file: no colour profile applied (OpenCV
  * knows none), no alpha multiplied in, EXIF orientation applied (as `cv2.imread` does).
  */
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
@@ -20,10 +20,26 @@ export type FrameSource =
 /** An RGB or RGBA picture, 0..255. */
 export type Frame = PixelImage;
 
+/** A picture as it was when it was handed over: the caller's own bytes, or a copy that the browser keeps wherever it likes. */
+export interface Snapshot {
+  /** What the caller handed over, for messages. */
+  readonly kind: string;
+  readonly source: PixelImage | ImageBitmap | VideoFrame;
+  /** px */
+  readonly width: number;
+  /** px */
+  readonly height: number;
+  /** Lets go of the copy. Safe to call twice. */
+  close(): void;
+}
+
 /** Browsers' limit for the area of a canvas, px. */
 const MAX_CANVAS_AREA = 2 ** 28;
 
 const BITMAP_OPTIONS: ImageBitmapOptions = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
+
+/** Moving pictures and canvases are drawn in the colours that the page shows. */
+const DRAWN_OPTIONS: ImageBitmapOptions = { premultiplyAlpha: 'none' };
 
 type Drawable = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | VideoFrame;
 type Canvas2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
@@ -46,17 +62,13 @@ export class FrameReader {
       case 'PixelImage':
         return checkPixels(source as PixelImage);
       case 'Blob':
-        return this.#decode(
-          source as Blob,
-          'Blob',
-          'expected a JPEG, PNG, WebP or another format that this browser shows',
-        );
       case 'HTMLImageElement':
-        return this.#decode(checkImage(source as HTMLImageElement), kind, 'expected an image that has loaded');
+        return this.#decode(source as Blob | HTMLImageElement, kind);
       case 'HTMLVideoElement':
-        return this.#draw(checkVideo(source as HTMLVideoElement), kind, ...videoSize(source as HTMLVideoElement));
-      case 'VideoFrame':
-        return this.#draw(source as VideoFrame, kind, ...frameSize(source as VideoFrame));
+      case 'VideoFrame': {
+        const video = source as HTMLVideoElement | VideoFrame;
+        return this.#draw(video, kind, ...sizeOfVideo(video, kind));
+      }
       case 'ImageBitmap':
       case 'HTMLCanvasElement':
       case 'OffscreenCanvas': {
@@ -70,20 +82,75 @@ export class FrameReader {
     }
   }
 
-  async #decode(source: Blob | HTMLImageElement, kind: string, expected: string): Promise<Frame> {
-    let bitmap: ImageBitmap;
-    try {
-      bitmap = await createImageBitmap(source, BITMAP_OPTIONS);
-    } catch (error) {
-      throw new InputError(`image: this ${kind} could not be decoded; ${expected}.`, { cause: error });
+  /**
+   * The picture without reading its bytes, for the GPU. The copy is of this moment wherever the source may change. The caller
+   * closes it.
+   *
+   * @param videoFrames - keep frames of videos where they are, instead of copying them to a bitmap
+   * @throws InputError as `read`; that a picture is of another origin shows when it is copied to the GPU
+   */
+  async snapshot(source: FrameSource, videoFrames = false): Promise<Snapshot> {
+    const kind = kindOf(source);
+    switch (kind) {
+      case 'Blob':
+      case 'HTMLImageElement':
+        return ofBitmap(kind, await this.#bitmap(source as Blob | HTMLImageElement, kind));
+      case 'HTMLVideoElement':
+      case 'VideoFrame': {
+        const [width, height] = sizeOfVideo(source as HTMLVideoElement | VideoFrame, kind);
+        if (videoFrames) return ofVideoFrame(kind, source as HTMLVideoElement | VideoFrame, width, height);
+        return ofBitmap(kind, await copyOf(source as HTMLVideoElement | VideoFrame, kind));
+      }
+      case 'ImageBitmap':
+      case 'HTMLCanvasElement':
+      case 'OffscreenCanvas': {
+        const canvas = source as ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
+        checkSize(kind, canvas.width, canvas.height);
+        return ofBitmap(kind, await copyOf(canvas, kind));
+      }
+      default: {
+        const pixels = await this.read(source);
+        return { kind, source: pixels, width: pixels.width, height: pixels.height, close: () => {} };
+      }
     }
+  }
+
+  /**
+   * The bytes of a snapshot after all, where no GPU can take it.
+   *
+   * @throws InputError as `read`
+   */
+  readSnapshot({ kind, source, width, height }: Snapshot): Frame {
+    if ('data' in source) return source;
+    return source instanceof ImageBitmap ? this.#readBitmap(source, kind) : this.#draw(source, kind, width, height);
+  }
+
+  async #decode(source: Blob | HTMLImageElement, kind: string): Promise<Frame> {
+    const bitmap = await this.#bitmap(source, kind);
     try {
-      const frame = this.#draw(bitmap, kind, bitmap.width, bitmap.height);
-      // A 2D canvas stores colours multiplied by alpha, which loses bits.
-      return isOpaque(frame.data) ? frame : ((this.#straight ??= new StraightAlphaReader()).read(bitmap) ?? frame);
+      return this.#readBitmap(bitmap, kind);
     } finally {
       bitmap.close();
     }
+  }
+
+  async #bitmap(source: Blob | HTMLImageElement, kind: string): Promise<ImageBitmap> {
+    const image = kind === 'Blob' ? source : checkImage(source as HTMLImageElement);
+    try {
+      return await createImageBitmap(image, BITMAP_OPTIONS);
+    } catch (error) {
+      const expected =
+        kind === 'Blob'
+          ? 'expected a JPEG, PNG, WebP or another format that this browser shows'
+          : 'expected an image that has loaded';
+      throw new InputError(`image: this ${kind} could not be decoded; ${expected}.`, { cause: error });
+    }
+  }
+
+  #readBitmap(bitmap: ImageBitmap, kind: string): Frame {
+    const frame = this.#draw(bitmap, kind, bitmap.width, bitmap.height);
+    // A 2D canvas stores colours multiplied by alpha, which loses bits.
+    return isOpaque(frame.data) ? frame : ((this.#straight ??= new StraightAlphaReader()).read(bitmap) ?? frame);
   }
 
   #draw(source: Drawable, kind: string, width: number, height: number): Frame {
@@ -95,7 +162,6 @@ export class FrameReader {
       const { data } = context.getImageData(0, 0, width, height);
       return { data, width, height, channels: 4 };
     } catch (error) {
-      if (!(error instanceof Error || error instanceof DOMException)) throw error;
       // A canvas that has drawn a foreign picture stays tainted.
       this.#context = null;
       throw explain(error, kind);
@@ -180,26 +246,51 @@ function checkVideo(video: HTMLVideoElement): HTMLVideoElement {
   throw new InputError('image: this HTMLVideoElement has no frame yet; wait for its "loadeddata" event.');
 }
 
-function videoSize({ videoWidth, videoHeight }: HTMLVideoElement): [number, number] {
-  return [videoWidth, videoHeight];
+/** @throws InputError when there is no frame */
+function sizeOfVideo(source: HTMLVideoElement | VideoFrame, kind: string): [width: number, height: number] {
+  const size: [number, number] =
+    kind === 'VideoFrame'
+      ? // A closed frame has no format, and sizes of 0.
+        [(source as VideoFrame).displayWidth, (source as VideoFrame).displayHeight]
+      : [checkVideo(source as HTMLVideoElement).videoWidth, (source as HTMLVideoElement).videoHeight];
+  checkSize(kind, ...size);
+  return size;
 }
 
-function frameSize(frame: VideoFrame): [number, number] {
-  // A closed frame has no format, and sizes of 0.
-  return [frame.displayWidth, frame.displayHeight];
+function ofBitmap(kind: string, bitmap: ImageBitmap): Snapshot {
+  const { width, height } = bitmap;
+  return { kind, source: bitmap, width, height, close: () => bitmap.close() };
 }
 
-function explain(error: Error, kind: string): InputError {
-  if (error.name === 'SecurityError') {
+function ofVideoFrame(kind: string, source: HTMLVideoElement | VideoFrame, width: number, height: number): Snapshot {
+  try {
+    const frame = new VideoFrame(source);
+    return { kind, source: frame, width, height, close: () => frame.close() };
+  } catch (error) {
+    throw explain(error, kind);
+  }
+}
+
+/** The picture of this moment. */
+async function copyOf(source: Drawable, kind: string): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(source, DRAWN_OPTIONS);
+  } catch (error) {
+    throw explain(error, kind);
+  }
+}
+
+/** What a browser says of a picture that it will not read, in our words. */
+export function explain(error: unknown, kind: string): InputError {
+  const { name, message } = error as Error | DOMException;
+  if (name === 'SecurityError') {
     return new InputError(
       `image: this ${kind} comes from another origin, so the browser does not let its pixels be read; serve it with CORS headers and set crossOrigin = "anonymous".`,
       { cause: error },
     );
   }
   const state =
-    error.name === 'InvalidStateError'
-      ? 'is closed, was transferred, or is broken'
-      : `could not be read (${error.message})`;
+    name === 'InvalidStateError' ? 'is closed, was transferred, or is broken' : `could not be read (${message})`;
   return new InputError(`image: this ${kind} ${state}; hand over one that is open.`, { cause: error });
 }
 

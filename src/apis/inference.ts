@@ -40,8 +40,8 @@ export type ConfigSource = WholeConfig | string | URL | null;
 
 /** How far loading is. */
 export interface LoadProgress {
-  /** `download`: bytes of the checkpoint; `weights`: tensors read from it. */
-  readonly stage: 'download' | 'weights';
+  /** `download`: bytes of the checkpoint; `weights`: tensors read from it; `compile`: shaders of a network, on WebGPU. */
+  readonly stage: 'download' | 'weights' | 'compile';
   readonly loaded: number;
   /** 0 where it is not known. */
   readonly total: number;
@@ -145,7 +145,7 @@ async function placeOn(
   file: Checkpoint | null,
   options: InitModelOptions,
 ): Promise<Pick<PoseModelParts, 'estimator' | 'jit'>> {
-  const jit = await jitFor(backend, estimator, options);
+  const jit = await jitFor(backend, estimator, config, options);
   if (file) await loadWeights(estimator, config, file, options);
   options.signal?.throwIfAborted();
   try {
@@ -161,11 +161,15 @@ async function placeOn(
 async function jitFor(
   backend: Backend,
   estimator: BasePoseEstimator,
-  { jit = true }: InitModelOptions,
+  config: PoseConfig,
+  { jit = true, onProgress }: InitModelOptions,
 ): Promise<ModelJit | null> {
   if (!jit || backend.name !== 'webgpu' || !('predictTensors' in estimator)) return null;
   const { ModelJit } = await import('./model_jit.js');
-  return new ModelJit(backend, estimator as TopdownPoseEstimator);
+  return new ModelJit(backend, estimator as TopdownPoseEstimator, {
+    cropSize: topdownPipeline(config).affine.inputSize,
+    onCompile: onProgress && ((loaded, total) => onProgress({ stage: 'compile', loaded, total })),
+  });
 }
 
 /** The explicit config, if there is one. */

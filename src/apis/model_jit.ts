@@ -4,17 +4,34 @@
  */
 import type { Backend } from '../backend/init.js';
 import { readMapped } from '../backend/readback.js';
-import { JitCompiler, whyNotCompiled, type CompiledNetwork } from '../jit/compiler.js';
+import { JitCompiler, whyNotCompiled, type CompiledNetwork, type FillInput } from '../jit/compiler.js';
+import type { CompileProgress } from '../jit/plan.js';
+import { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
 import type { TestCfg } from '../models/test_cfg.js';
 import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import * as tf from '../tf.js';
-import { withTestCfg } from './with_test_cfg.js';
 import type { Tensor4D } from '../tf.js';
+import { importsVideoFrames } from './external_texture.js';
+import type { Snapshot } from './frame.js';
+import { GpuCrop, type CropBatch } from './gpu_crop.js';
+import { FrameTexture } from './gpu_frame.js';
+import { withTestCfg } from './with_test_cfg.js';
 
 /** tfjs's WebGPU backend, as far as this file needs it. */
 type GpuInstance = Parameters<typeof readMapped>[0] & { readonly device: unknown };
+
+/** Persons that go through one network together. */
+export interface NetworkBatch extends CropBatch {
+  readonly network: CompiledNetwork;
+}
+
+export interface ModelJitOptions {
+  /** [w, h] px of the crops. */
+  readonly cropSize: readonly [w: number, h: number];
+  readonly onCompile?: CompileProgress;
+}
 
 export class ModelJit {
   readonly #backend: Backend;
@@ -22,14 +39,36 @@ export class ModelJit {
   readonly #instance: GpuInstance;
   readonly #compiler: JitCompiler;
   readonly #networks = new Map<string, Promise<CompiledNetwork>>();
+  readonly #frame: FrameTexture;
+  readonly #crop: GpuCrop;
+  readonly #onCompile: CompileProgress | undefined;
   #note = 'compiled at the first call';
   #failed = false;
 
-  constructor(backend: Backend, estimator: TopdownPoseEstimator) {
+  constructor(backend: Backend, estimator: TopdownPoseEstimator, { cropSize, onCompile }: ModelJitOptions) {
     this.#backend = backend;
     this.#estimator = estimator;
     this.#instance = backend.run(() => tf.backend()) as unknown as GpuInstance;
-    this.#compiler = new JitCompiler(this.#instance.device);
+    const device = this.#instance.device as GPUDevice;
+    this.#compiler = new JitCompiler(device);
+    this.#frame = new FrameTexture(device);
+    this.#crop = new GpuCrop(device, cropSize, estimator.dataPreprocessor);
+    this.#onCompile = onCompile;
+  }
+
+  /** Whether pictures go to the GPU: not for a model that runs eagerly, or whose preprocessor is not the library's own. */
+  get takesPictures(): boolean {
+    return !this.#failed && this.#estimator.dataPreprocessor.forward === PoseDataPreprocessor.prototype.forward;
+  }
+
+  /** Whether frames of videos are read where they are. */
+  get importsVideo(): boolean {
+    return this.#frame.importsVideo;
+  }
+
+  /** Whether a picture of this size goes to the GPU. */
+  fits(size: { readonly width: number; readonly height: number }): boolean {
+    return this.takesPictures && this.#frame.fits(size);
   }
 
   /** How the network runs, in words: compiled, or eagerly and why. */
@@ -72,8 +111,10 @@ export class ModelJit {
     testCfg: TestCfg,
   ): Promise<CompiledNetwork> {
     const estimator = this.#estimator;
-    const network = await this.#compiler.compile(shape, (x) =>
-      withTestCfg(estimator, testCfg, () => estimator.predictTensors(x as Tensor4D, samples)),
+    const network = await this.#compiler.compile(
+      shape,
+      (x) => withTestCfg(estimator, testCfg, () => estimator.predictTensors(x as Tensor4D, samples)),
+      this.#onCompile,
     );
     const { dispatches, pipelines, gpuBytes } = network.stats;
     this.#note = `compiled: ${dispatches} dispatches, ${pipelines} pipelines, ${Math.ceil(gpuBytes / 2 ** 20)} MB`;
@@ -85,11 +126,44 @@ export class ModelJit {
     return this.#backend.run(() => readMapped(this.#instance, () => network.run(x)));
   }
 
+  /**
+   * Compiles what `runPicture` needs beside the network. Done after the first call.
+   *
+   * @throws BackendError when a shader does not compile
+   */
+  async prepareCrop(): Promise<void> {
+    await this.#crop.prepare(false);
+    if (this.#frame.importsVideo || !(await importsVideoFrames(this.#instance.device as GPUDevice))) return;
+    await this.#crop.prepare(true);
+    this.#frame.importsVideo = true;
+  }
+
+  /**
+   * Persons of one picture: crop and network of all batches as one command buffer, issued before this returns; the promise waits for
+   * its numbers, or for a fault of the GPU.
+   *
+   * @returns per batch, the outputs for its persons
+   * @throws InputError (at once) for a picture that the browser does not let be read
+   */
+  runPicture(picture: Snapshot, batches: readonly NetworkBatch[]): Promise<NdArray[][]> {
+    return this.#backend.run(() => {
+      const fills = this.#crop.fills(this.#frame.upload(picture), batches);
+      const runs = batches.map(({ network, terms }, i) => ({
+        network,
+        fill: fills[i] as FillInput,
+        rows: terms.length,
+      }));
+      return readMapped(this.#instance, () => this.#compiler.runFilled(runs));
+    });
+  }
+
   /** Frees weights and buffers. Safe to call twice. */
   async dispose(): Promise<void> {
     const networks = await Promise.allSettled(this.#networks.values());
     for (const network of networks) if (network.status === 'fulfilled') network.value.dispose();
     this.#networks.clear();
+    this.#crop.dispose();
+    this.#frame.dispose();
     this.#compiler.dispose();
   }
 }

@@ -2,6 +2,7 @@
  * One picture and its person boxes through a top-down model: crop, normalise, network, read, decode, in batches of bounded size.
  */
 import { readTime } from '../backend/readback.js';
+import type { TransformResults } from '../datasets/transforms/base.js';
 import { ConfigError } from '../errors.js';
 import type { CompiledNetwork } from '../jit/compiler.js';
 import type { TestCfg } from '../models/test_cfg.js';
@@ -9,10 +10,12 @@ import { row, zeros, type NdArray } from '../ndarray.js';
 import type { Uint8Image } from '../models/data_preprocessors/data_preprocessor.js';
 import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
+import { warpAffineTerms } from '../structures/warp_maps.js';
 import * as tf from '../tf.js';
 import type { Tensor, Tensor4D } from '../tf.js';
 import { checkBoxes, type BoxesLike, type BoxFormat, type PersonBoxes } from './boxes.js';
-import type { Frame, FrameSource } from './frame.js';
+import type { Frame, FrameSource, Snapshot } from './frame.js';
+import type { ModelJit, NetworkBatch } from './model_jit.js';
 import { topdownPipeline, type TopdownPipeline } from './model_config.js';
 import type { PoseModel } from './pose_model.js';
 import { withTestCfg } from './with_test_cfg.js';
@@ -21,7 +24,7 @@ import { withTestCfg } from './with_test_cfg.js';
 export interface Timings {
   /** Getting the picture's bytes. */
   frame: number;
-  /** Cropping and normalising, on the CPU. */
+  /** Cropping and normalising, on the CPU; with a compiled network only finding where the crops lie. */
   crop: number;
   /** On wasm and cpu the network's computation; on a GPU only issuing its commands. */
   network: number;
@@ -101,36 +104,119 @@ export async function inferPicture(
   const start = performance.now();
   if (model.queue.closed) throw model.queue.closed;
   signal?.throwIfAborted();
-  const reading = model.frames.read(image);
+  const reading = readPicture(model, image);
   reading.then(
     () => (timings.frame = performance.now() - start),
     () => {}, // until its turn comes, nobody else listens
   );
-  return model.queue.run(async () => {
-    const frame = await reading;
+  const call = model.queue.run(async (issued) => {
+    const picture = await reading;
     await model.revive();
-    const samples = await predictTopdown(model, frame, checkBoxes(bboxes, bboxFormat, frame), options, timings);
+    const boxes = checkBoxes(bboxes, bboxFormat, picture);
+    const samples = await predictTopdown({ model, picture, boxes, options, timings, issued });
     timings.total = performance.now() - start;
-    return { samples, width: frame.width, height: frame.height, timings };
+    return { samples, width: picture.width, height: picture.height, timings };
   }, signal);
+  return call.finally(() => reading.then(closePicture, () => {}));
 }
 
-async function predictTopdown(
-  model: PoseModel,
-  frame: Frame,
-  boxes: PersonBoxes,
-  options: PredictOptions,
-  timings: Timings,
-): Promise<PoseDataSample[]> {
+/** Bytes on the CPU; or, where the GPU crops, what it can copy. */
+type Picture = Frame | Snapshot;
+
+function readPicture(model: PoseModel, image: FrameSource): Promise<Picture> {
+  const { frames, jit } = model;
+  return jit?.takesPictures ? frames.snapshot(image, jit.importsVideo) : frames.read(image);
+}
+
+function closePicture(picture: Picture): void {
+  if (!('data' in picture)) picture.close();
+}
+
+/** What a call works on. */
+interface Call {
+  readonly model: PoseModel;
+  readonly picture: Picture;
+  readonly boxes: PersonBoxes;
+  readonly options: PredictOptions;
+  readonly timings: Timings;
+  /** Lets the next call begin. */
+  readonly issued: () => void;
+}
+
+async function predictTopdown(call: Call): Promise<PoseDataSample[]> {
+  const { model, picture, boxes, options, timings } = call;
+  if (boxes.bboxes.shape[0] === 0) return [];
+  const fromPicture = await predictFromPicture(call);
+  if (fromPicture) return fromPicture;
+  const frame = 'data' in picture ? picture : model.frames.readSnapshot(picture);
   const results: PoseDataSample[] = [];
-  const count = boxes.bboxes.shape[0];
-  const maxBatch = runsOnGpu(model) ? MAX_BATCH_GPU : MAX_BATCH_CPU;
-  for (let start = 0; start < count; start += maxBatch) {
+  for (const persons of batchesOf(model, boxes)) {
     options.signal?.throwIfAborted();
-    const persons = Array.from({ length: Math.min(maxBatch, count - start) }, (_, i) => start + i);
     results.push(...(await predictBatch(model, frame, boxes, persons, options, timings)));
   }
   return results;
+}
+
+/** Indices of the persons that go through the network together. */
+function batchesOf(model: PoseModel, { bboxes }: PersonBoxes): number[][] {
+  const count = bboxes.shape[0];
+  const size = runsOnGpu(model) ? MAX_BATCH_GPU : MAX_BATCH_CPU;
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) =>
+    Array.from({ length: Math.min(size, count - i * size) }, (_person, j) => i * size + j),
+  );
+}
+
+/** The whole frame on the GPU: one command buffer, one read. null where that is not possible. */
+async function predictFromPicture(call: Call): Promise<PoseDataSample[] | null> {
+  const { model, picture, options, timings } = call;
+  const { jit } = model;
+  if (!jit || 'data' in picture || !jit.fits(picture)) return null;
+  const testCfg = testCfgFor(model, options);
+  const planned = await planBatches(call, jit, testCfg);
+  if (!planned) return null;
+  await jit.prepareCrop();
+  options.signal?.throwIfAborted();
+  const t1 = performance.now();
+  const reading = jit.runPicture(picture, planned.batches);
+  picture.close();
+  call.issued();
+  // While this waits, the next call may change the model's configuration, or load it anew on another device.
+  const estimator = requireTopdown(model);
+  const t2 = performance.now();
+  const outputs = await reading;
+  const t3 = performance.now();
+  const predicted = withTestCfg(estimator, testCfg, () =>
+    planned.samples.flatMap((samples, i) => estimator.decodeOutputs(outputs[i], samples)),
+  );
+  timings.network += t2 - t1;
+  timings.read += t3 - t2;
+  timings.decode += performance.now() - t3;
+  return predicted.map(toPublicSample);
+}
+
+/** Where the crops lie, and the network of each batch; null when the model runs eagerly. */
+async function planBatches(
+  { model, picture, boxes, options, timings }: Call,
+  jit: ModelJit,
+  testCfg: TestCfg,
+): Promise<{ batches: NetworkBatch[]; samples: PoseDataSample[][] } | null> {
+  const { affine } = pipelineOf(model);
+  const [width, height] = model.estimator.dataPreprocessor.paddedSize(affine.inputSize);
+  const batches: NetworkBatch[] = [];
+  const samples: PoseDataSample[][] = [];
+  for (const persons of batchesOf(model, boxes)) {
+    const t0 = performance.now();
+    const placed = persons.map((person) => affine.place(centerScaleOf(model, boxes, person)));
+    const own = placed.map((place, i) => sampleOf(model, picture, boxes, persons[i], place, options));
+    const terms = placed.map(({ warpMat }) => warpAffineTerms(warpMat!, affine.inputSize));
+    timings.crop += performance.now() - t0;
+    const shape = batchShape([persons.length, height, width, 3]);
+    const network = await jit.network(shape, repeatLast(own, shape[0]), testCfg);
+    if (!network) return null;
+    batches.push({ network, terms, batch: shape[0] });
+    samples.push(own);
+  }
+  return { batches, samples };
 }
 
 async function predictBatch(
@@ -142,7 +228,7 @@ async function predictBatch(
   timings: Timings,
 ): Promise<PoseDataSample[]> {
   const t0 = performance.now();
-  const crops = persons.map((person) => cropPerson(model, frame, boxes, person, options.timestamp ?? 0));
+  const crops = persons.map((person) => cropPerson(model, frame, boxes, person, options));
   const samples = crops.map(({ sample }) => sample);
   const { inputs } = model.estimator.dataPreprocessor.forward(crops.map(({ image }) => image));
   timings.crop += performance.now() - t0;
@@ -228,25 +314,41 @@ interface Crop {
 }
 
 /** GetBBoxCenterScale, TopdownAffine and PackPoseInputs for one person. */
-function cropPerson(model: PoseModel, frame: Frame, boxes: PersonBoxes, person: number, timestamp: number): Crop {
-  const { centerScale, affine } = pipelineOf(model);
-  const bboxes = { data: row(boxes.bboxes, person).data.slice(), shape: [1, 4] };
-  const bboxScores = { data: boxes.scores.data.slice(person, person + 1), shape: [1] };
-  const { img, inputCenter, inputScale } = affine.transform(centerScale.transform({ img: frame, bbox: bboxes }));
-  const { inputSize } = affine;
-  const [w, h] = inputSize;
-  const { data } = img as { data: Uint8Array };
+function cropPerson(model: PoseModel, frame: Frame, boxes: PersonBoxes, person: number, options: PredictOptions): Crop {
+  const { affine } = pipelineOf(model);
+  const results = affine.transform({ ...centerScaleOf(model, boxes, person), img: frame });
+  const [w, h] = affine.inputSize;
+  const { data } = results.img as { data: Uint8Array };
+  return { image: { data, shape: [h, w, 3] }, sample: sampleOf(model, frame, boxes, person, results, options) };
+}
+
+/** GetBBoxCenterScale. */
+function centerScaleOf(model: PoseModel, boxes: PersonBoxes, person: number): TransformResults {
+  const bbox = { data: row(boxes.bboxes, person).data.slice(), shape: [1, 4] };
+  return pipelineOf(model).centerScale.transform({ bbox });
+}
+
+/** PackPoseInputs: what decoding needs to know of a crop. */
+function sampleOf(
+  model: PoseModel,
+  { width, height }: Picture,
+  boxes: PersonBoxes,
+  person: number,
+  { bbox, inputCenter, inputScale }: TransformResults,
+  { timestamp = 0 }: PredictOptions,
+): PoseDataSample {
   const metainfo = {
-    imgShape: [frame.height, frame.width] as const,
-    inputSize,
+    imgShape: [height, width] as const,
+    inputSize: pipelineOf(model).affine.inputSize,
     inputCenter: { data: inputCenter!.data, shape: [1, 2] },
     inputScale: { data: inputScale!.data, shape: [1, 2] },
     flipIndices: model.metainfo.flipIndices,
     timestamp,
   };
   const none = zeros([1, 0]);
-  const gtInstances = { bboxes, bboxScores, keypoints: zeros([1, 0, 2]), keypointScores: none, keypointsVisible: none };
-  return { image: { data, shape: [h, w, 3] }, sample: { metainfo, gtInstances } };
+  const bboxScores = { data: boxes.scores.data.slice(person, person + 1), shape: [1] };
+  const empty = { keypoints: zeros([1, 0, 2]), keypointScores: none, keypointsVisible: none };
+  return { metainfo, gtInstances: { bboxes: bbox!, bboxScores, ...empty } };
 }
 
 interface Forward {

@@ -1,7 +1,22 @@
-/** Calls on one model run one after the other, in the order they came; closing it rejects all of them. */
+/**
+ * Calls on one model run one after the other, in the order they came; closing it rejects all of them. A call that only waits for
+ * the GPU any more lets the next one begin, so that this is encoded while the other's numbers are read.
+ */
+
+interface Turn {
+  /** Resolves when the next call may begin. */
+  readonly issued: Promise<unknown>;
+  /** Resolves when this call and all earlier ones have ended. */
+  readonly ended: Promise<unknown>;
+  /** Resolves when all earlier ones have ended. */
+  readonly earlier: Promise<unknown>;
+}
+
+const DONE = Promise.resolve();
+const NO_TURN: Turn = { issued: DONE, ended: DONE, earlier: DONE };
 
 export class TaskQueue {
-  #tail: Promise<unknown> = Promise.resolve();
+  #last: Turn = NO_TURN;
   #closed: Error | null = null;
   readonly #waiting = new Set<(reason: Error) => void>();
 
@@ -11,19 +26,30 @@ export class TaskQueue {
   }
 
   /**
-   * Runs `task` after all earlier ones. Rejects at once when the signal is aborted or the queue is closed, also while `task` runs
-   * (which then ends unheard).
+   * Runs `task` after all earlier ones, and ends after them. Rejects at once when the signal is aborted or the queue is closed, also
+   * while `task` runs (which then ends unheard).
+   *
+   * @param task - may call `issued` when only its results are missing; the next one then begins, but no third
    */
-  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  run<T>(task: (issued: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
-    const result = this.#tail.then(() => {
+    const before = this.#last;
+    let onIssued = () => {};
+    const issued = new Promise<void>((resolve) => {
+      onIssued = resolve;
+    });
+    const result = Promise.all([before.issued, before.earlier]).then(() => {
       if (this.#closed) throw this.#closed;
       signal?.throwIfAborted();
-      return task();
+      return task(onIssued);
     });
-    this.#tail = result.catch(() => {});
-    return this.#orClosed(result, signal);
+    const ended = Promise.allSettled([result, before.ended]).then(onIssued);
+    this.#last = { issued, ended, earlier: before.ended };
+    return this.#orClosed(
+      ended.then(() => result),
+      signal,
+    );
   }
 
   #orClosed<T>(result: Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -49,6 +75,6 @@ export class TaskQueue {
   async close(reason: Error): Promise<void> {
     this.#closed ??= reason;
     for (const reject of this.#waiting) reject(this.#closed);
-    await this.#tail;
+    await this.#last.ended;
   }
 }

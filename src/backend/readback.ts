@@ -49,13 +49,13 @@ export async function readTensor(tensor: Tensor): Promise<Float32Array> {
  *
  * @throws BackendError when the GPU reports an error or is lost before the values arrive
  */
-export async function readMapped<T extends readonly NdArray[]>(
+export async function readMapped<T extends readonly (NdArray | readonly NdArray[])[]>(
   instance: BackendInstance,
   read: () => Promise<T>,
 ): Promise<T> {
   const values = await watchedRead(instance, read);
   stats.reads++;
-  for (const { data } of values) stats.bytes += data.byteLength;
+  for (const { data } of values.flat() as NdArray[]) stats.bytes += data.byteLength;
   return values;
 }
 

@@ -55,8 +55,8 @@ export function whyNotCompiled(error: unknown): string | null {
 }
 
 /** Whether the device computes on the CPU. Browsers older than `adapterInfo` do not say; then it counts as a GPU. */
-function isSoftware(device: GPUDevice): boolean {
-  const info = device.adapterInfo as GPUAdapterInfo | undefined;
+export function isSoftware(device: unknown): boolean {
+  const info = (device as GPUDevice).adapterInfo as GPUAdapterInfo | undefined;
   if (!info) return false;
   return info.isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(info.architecture);
 }

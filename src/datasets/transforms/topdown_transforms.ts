@@ -46,6 +46,12 @@ export class TopdownAffine implements Transform {
   }
 
   transform(results: TransformResults): TransformResults {
+    const placed = this.place(results);
+    return { ...placed, img: this.#warp(requireField(results, 'img', 'TopdownAffine'), placed.warpMat!) };
+  }
+
+  /** All of `transform` but the picture: where the crop lies. For a crop that is made elsewhere, such as on the GPU. */
+  place(results: TransformResults): TransformResults {
     const [w, h] = this.inputSize;
     const bboxCenter = requireField(results, 'bboxCenter', 'TopdownAffine');
     if (bboxCenter.shape[0] !== 1) {
@@ -56,7 +62,6 @@ export class TopdownAffine implements Transform {
     return {
       ...results,
       ...this.#transformKeypoints(results, warpMat),
-      img: this.#warp(requireField(results, 'img', 'TopdownAffine'), warpMat),
       bboxScale,
       warpMat,
       inputSize: this.inputSize,

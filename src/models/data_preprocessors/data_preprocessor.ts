@@ -55,8 +55,8 @@ export class PoseDataPreprocessor {
   readonly std: readonly number[] | null;
   readonly padSizeDivisor: number;
   readonly padValue: number;
-  /** Normalised value of each byte, [256] per channel of the network. */
-  readonly #tables: readonly Float32Array[];
+  /** Normalised value of each byte, [256] per channel of the network; one for all channels where mean and std are single. */
+  readonly byteTables: readonly Float32Array[];
 
   constructor(config: ConfigDict | Record<string, unknown> = {}, where = 'model.data_preprocessor') {
     const cfg = readConfig<PreprocessorConfig>(config, where, SPEC);
@@ -67,7 +67,7 @@ export class PoseDataPreprocessor {
     this.padSizeDivisor = cfg.pad_size_divisor;
     this.padValue = cfg.pad_value;
     const channels = cfg.mean?.length ?? 1;
-    this.#tables = Array.from({ length: channels }, (_, c) => byteTable(cfg.mean?.[c], cfg.std?.[c]));
+    this.byteTables = Array.from({ length: channels }, (_, c) => byteTable(cfg.mean?.[c], cfg.std?.[c]));
   }
 
   /**
@@ -96,7 +96,7 @@ export class PoseDataPreprocessor {
 
   #normalizeInto(target: Float32Array, width: number, image: Uint8Image, swap: boolean): void {
     const [h, w, channels] = image.shape;
-    const tables = this.#tables;
+    const tables = this.byteTables;
     for (let c = 0; c < channels; c++) {
       const table = tables[tables.length === 1 ? 0 : c];
       const source = swap ? channels - 1 - c : c;
@@ -121,6 +121,11 @@ export class PoseDataPreprocessor {
       }
     }
     return channels;
+  }
+
+  /** Size of the batch for pictures of one size, px. */
+  paddedSize([w, h]: readonly [w: number, h: number]): [w: number, h: number] {
+    return [this.#roundUp(w), this.#roundUp(h)];
   }
 
   #roundUp(size: number): number {

@@ -4,7 +4,7 @@
  */
 import { inferenceTopdown } from '../../../src/apis/inference.js';
 import type { Frame } from '../../../src/apis/frame.js';
-import { normalizeConfig } from '../../../src/apis/model_config.js';
+import { normalizeConfig, topdownPipeline } from '../../../src/apis/model_config.js';
 import { ModelJit } from '../../../src/apis/model_jit.js';
 import { PoseModel } from '../../../src/apis/pose_model.js';
 import { pipelineOf } from '../../../src/apis/predict_topdown.js';
@@ -57,7 +57,9 @@ async function loadModel(ctx: CaseContext): Promise<PoseModel> {
   }
   backend.run(() => prepareModule(estimator));
   const metainfo = await loadPoseMetainfo('coco');
-  const jit = ctx.backend === 'webgpu' ? new ModelJit(backend, estimator as TopdownPoseEstimator) : null;
+  const { inputSize: cropSize } = topdownPipeline(config).affine;
+  const topdown = estimator as TopdownPoseEstimator;
+  const jit = ctx.backend === 'webgpu' ? new ModelJit(backend, topdown, { cropSize }) : null;
   return new PoseModel({ estimator, config, metainfo, backend, ownsBackend: false, notices: [], jit });
 }
 
