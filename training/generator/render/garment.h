@@ -1,0 +1,268 @@
+// What a person wears: which part of the body each layer covers, how far it stands off, and its colour.
+// Everything is decided from a vertex's place on the resting body ("attributes"), in dm.
+#pragma once
+#include "vec.h"
+
+// Colours are linear light. The names are read by Python through rz_material_fields.
+#define MATERIAL_COLOURS(F) F(skin) F(hair) F(upper) F(upper2) F(lower) F(lower2) F(outer) F(outer2) F(shoe) F(sole) F(hat) F(tie_colour) F(scarf_colour) F(sock) F(glove_colour)
+#define MATERIAL_NUMBERS(F) \
+  F(seed) F(upper_pat) F(upper_scale) F(lower_pat) F(lower_scale) F(outer_pat) F(outer_scale) \
+  F(has_upper) F(sleeve) F(hem) F(neck) F(vneck) F(collar) F(tie) F(upper_loose) F(bump) \
+  F(has_outer) F(outer_sleeve) F(outer_hem) F(outer_open) F(outer_loose) \
+  F(waist) F(leg_end) F(lower_loose) F(flare) F(belt) F(skirt_end) F(dress) \
+  F(shoe_top) F(sock_top) F(gloves) F(scarf) \
+  F(hair_thick) F(hair_line) F(ear_cover) F(curly) F(long_hair) F(beard) F(brows) \
+  F(hat_line) F(hat_slope) F(hat_thick) F(hat_shine) F(hood) \
+  F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size)
+
+struct Material {
+#define F(n) float n[3];
+  MATERIAL_COLOURS(F)
+#undef F
+#define F(n) float n;
+  MATERIAL_NUMBERS(F)
+#undef F
+};
+
+enum Layer { BODY, EYES, UPPER, OUTER, LOWER, SKIRT, HAIRCAP, LONGHAIR, SHOES, HAT, SCARF, LAYERS };
+// ALONG: 0 shoulder, 0.5 elbow, 1 wrist; RX RY RZ: place on the resting body, its left is +x, up +y, front +z.
+enum { ARM_W, ALONG, HEAD_W, RX, RY, RZ, NATTR };
+
+constexpr int PRINT_SIZE = 64;      // side of one picture of the print atlas
+struct Prints { int n = 0; std::vector<uint8_t> data; };
+
+inline bool layer_used(int l, const Material& m) {
+  switch (l) {
+    case UPPER: return m.has_upper > 0.5f;
+    case OUTER: return m.has_outer > 0.5f;
+    case SKIRT: return m.skirt_end < 1.5f;
+    case HAIRCAP: return m.hair_line < 1;
+    case LONGHAIR: return m.long_hair < 8.5f;
+    case HAT: return m.hat_line < 8.5f;
+    case SHOES: return m.shoe_top > -8.1f;
+    case SCARF: return m.scarf > 0.5f;
+  }
+  return true;
+}
+
+inline float scalp(const float* a, const Material& m) {
+  return a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ]);
+}
+
+inline bool in_upper(const Material& m, const float* a, float shrink) {
+  if (m.has_upper < 0.5f) return false;
+  if (a[ARM_W] > 0.5f) return a[ALONG] < m.sleeve - shrink * 0.1f;
+  const float x = std::fabs(a[RX]);
+  float top = m.neck + 0.35f * clamp01(0.3f - a[RZ]);
+  if (a[RZ] > 0.1f) top -= m.vneck * clamp01(1 - x / (0.25f + 0.5f * m.vneck));
+  if (m.sleeve < -0.01f && x > 1.35f + 1.5f * (m.sleeve + 0.1f)) return false;
+  return a[RY] < top - shrink && a[RY] > m.hem + shrink;
+}
+
+inline bool in_outer(const Material& m, const float* a, float shrink) {
+  if (m.has_outer < 0.5f) return false;
+  if (a[ARM_W] > 0.5f) return a[ALONG] < m.outer_sleeve - shrink * 0.1f;
+  const float x = std::fabs(a[RX]);
+  if (m.outer_sleeve < -0.01f && x > 1.5f) return false;
+  // the opening widens towards the hem
+  if (a[RZ] > 0.1f && m.outer_open > 0 && x < m.outer_open * (0.35f + 0.13f * (6.2f - a[RY])) + shrink) return false;
+  return a[RY] < 6.15f + 0.25f * clamp01(0.3f - a[RZ]) - shrink && a[RY] > m.outer_hem + shrink;
+}
+
+inline bool in_lower(const Material& m, const float* a, float shrink) {
+  return a[ARM_W] < 0.5f && a[RY] < m.waist - shrink && a[RY] > m.leg_end + shrink;
+}
+
+inline bool in_hat(const Material& m, const float* a) {
+  if (a[HEAD_W] <= 0.5f) return false;
+  if (m.hood > 0.5f) {
+    const float ex = a[RX] / 0.72f, ey = (a[RY] - 7.05f) / 1.0f;
+    return !(a[RZ] > 0.25f && ex * ex + ey * ey < 1);
+  }
+  return a[RY] > m.hat_line - m.hat_slope * (1.2f - a[RZ]);
+}
+
+inline bool inside(int layer, const Material& m, const float* a) {
+  switch (layer) {
+    case BODY: return !(in_upper(m, a, 0.12f) || in_lower(m, a, 0.12f) || in_outer(m, a, 0.25f));
+    case UPPER: return in_upper(m, a, 0);
+    case OUTER: return in_outer(m, a, 0);
+    case LOWER: return in_lower(m, a, 0);
+    case SKIRT: return a[RY] > m.skirt_end;
+    case HAIRCAP: return a[HEAD_W] > 0.5f && scalp(a, m) > m.hair_line;
+    case LONGHAIR: return a[RY] > m.long_hair && !(a[RZ] > 0.9f && a[RY] > 6.0f && a[RY] < 7.9f);
+    case SHOES: return a[RY] < m.shoe_top;
+    case HAT: return in_hat(m, a);
+    case SCARF: return a[RY] > 5.55f - 0.1f * a[RZ] && a[RY] < 6.5f && std::fabs(a[RX]) < 1.1f;
+  }
+  return true;
+}
+
+// Distance (dm) between the skin (or MakeHuman's helper mesh) and the layer.
+inline float offset(int l, const Material& m, const float* a) {
+  const float s = m.seed;
+  switch (l) {
+    case UPPER: case OUTER: case LOWER: case SKIRT: {
+      float f = 0.55f + 0.6f * noise.at(a[RX] * 0.9f + s, a[RY] * 0.6f, a[RZ] * 0.9f);
+      const float fine = noise.at(a[RX] * 2.5f + s, a[ARM_W] > 0.5f ? a[ALONG] * 12 : a[RY] * 2.2f, a[RZ] * 2.5f);
+      if (l == LOWER) {
+        f *= smooth(m.waist + 0.2f, m.waist - 1.2f, a[RY]) + 0.1f;      // tight at the waist
+        f += m.flare * smooth(-3.5f, -7.f, a[RY]);
+        return 0.03f + m.lower_loose * std::max(f + 0.25f * fine, 0.f);
+      }
+      if (l == SKIRT) return 0.03f + m.lower_loose * std::max(f, 0.f);
+      if (a[ARM_W] < 0.5f) f *= 0.25f + 0.75f * smooth(5.6f, 3.5f, a[RY]);
+      f = std::max(f + 0.25f * fine, 0.f);
+      const float shirt = 0.06f + m.upper_loose * f;
+      if (l == UPPER) return shirt;
+      return (m.has_upper > 0.5f ? shirt : 0.06f) + 0.08f + m.outer_loose * f;
+    }
+    case HAIRCAP: {
+      const float edge = smooth(m.hair_line - 0.05f, m.hair_line + 0.6f, scalp(a, m));
+      return 0.03f + m.hair_thick * edge * (0.8f + 0.5f * noise.at(a[RX] * 1.7f + s, a[RY] * 1.7f, a[RZ] * 1.7f)
+                                            + m.curly * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6));
+    }
+    case LONGHAIR: return 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
+    case SHOES: return a[RY] > -7.f ? 0.1f + 0.05f * m.bump : 0.10f;
+    case HAT: return 0.10f + m.hat_thick + (m.hat_thick > 0.2f ? 0 : m.hair_thick * 0.6f);
+    case SCARF: return 0.22f + 0.18f * noise.at(a[RX] * 2 + s, a[RY] * 4, a[RZ] * 2) + (m.has_outer > 0.5f ? m.outer_loose * 0.3f : 0);
+  }
+  return 0;
+}
+
+struct Surface { float c[3]; float bump; float spec; };
+
+inline void set(float* d, const float* s) { d[0] = s[0]; d[1] = s[1]; d[2] = s[2]; }
+inline void mix(float* d, const float* s, float t) { for (int i = 0; i < 3; ++i) d[i] += (s[i] - d[i]) * t; }
+
+// Value of a print at u, v in -1 .. 1, 0 outside.
+inline float print_at(const Prints& p, float index, float u, float v) {
+  if (index < 0 || p.n == 0 || std::fabs(u) >= 1 || std::fabs(v) >= 1) return 0;
+  const int x = int((u * 0.5f + 0.5f) * PRINT_SIZE), y = int((0.5f - v * 0.5f) * PRINT_SIZE);
+  return p.data[(size_t(int(index) % p.n) * PRINT_SIZE + y) * PRINT_SIZE + x] * (1.f / 255);
+}
+
+inline void pattern(int kind, float scale, float seed, const float* c1, const float* c2, const float* a, float* out) {
+  float x = a[RX], y = a[RY], z = a[RZ];
+  const bool arm = a[ARM_W] > 0.5f;
+  if (arm) { y = -a[ALONG] * 5; x = 2 * z; }
+  float t = 0;
+  auto wave = [](float v) { v -= std::floor(v); return v < 0.5f ? 1.f : 0.f; };
+  switch (kind) {
+    case 1: t = wave(y * scale + seed); break;                                        // horizontal stripes
+    case 2: t = wave((x + z) * scale + seed); break;                                  // vertical stripes
+    case 3: t = 0.5f * wave(y * scale + seed) + 0.5f * wave((x + z) * scale); break;  // checks
+    case 4: t = smooth(-0.1f, 0.1f, noise.at(x * scale + seed, y * scale, z * scale)); break;   // camouflage
+    case 5: t = smooth(-3, 3, y + seed - 3); break;                                   // gradient
+    case 6: {                                                                         // dots
+      float u = x * scale * 1.5f, v = y * scale * 1.5f;
+      u -= std::floor(u) + 0.5f; v -= std::floor(v) + 0.5f;
+      t = u * u + v * v < 0.08f; break;
+    }
+    case 7: t = std::fabs(x) > 1.05f && !arm; break;                                  // side panels
+    case 8: t = 0.5f + 0.5f * noise.at(x * 9 + seed, y * 9, z * 9); break;            // rough cloth
+    case 9: t = y > 2.6f + std::sin(seed) && !arm; break;                             // two halves
+    case 10: t = arm; break;                                                          // other sleeves
+    case 11:                                                                          // flowers
+      t = smooth(-0.15f, 0.05f, noise.at(x * scale + seed, y * scale, z * scale) * noise.at(x * 2.3f * scale, y * 2.3f * scale + seed, z)); break;
+    case 12: t = arm ? std::fabs(z + 0.1f) < 0.12f : std::fabs(z + 0.15f) < 0.14f && std::fabs(x) > 0.8f; break;   // stripe down the side
+    case 13: t = std::fabs(y - 3.6f - 0.4f * std::sin(seed)) < 0.12f * scale; break;  // band round the chest
+    case 14: t = 0.35f * (0.5f + 0.5f * noise.at(x * 0.7f + seed, y * 1.2f, z)) ; break;   // worn denim
+  }
+  for (int i = 0; i < 3; ++i) out[i] = c1[i] + (c2[i] - c1[i]) * t;
+}
+
+inline void face(const Material& m, const float* a, float* c, float& spec) {
+  const float x = std::fabs(a[RX]), y = a[RY], z = a[RZ];
+  const float dark[3] = {m.skin[0] * 0.62f, m.skin[1] * 0.52f, m.skin[2] * 0.5f};
+  const float lip[3] = {m.skin[0] * 0.85f, m.skin[1] * 0.5f, m.skin[2] * 0.5f};
+  const float red[3] = {m.skin[0] * 1.05f, m.skin[1] * 0.8f, m.skin[2] * 0.78f};
+  const float open[3] = {0.10f, 0.03f, 0.03f}, teeth[3] = {0.8f, 0.77f, 0.7f};
+  if (z > 0.6f && y < 7.2f && y > 6.7f) mix(c, red, 0.5f * smooth(0.2f, 0.5f, x) * smooth(0.9f, 0.6f, x));
+  if (m.beard > 0.02f && y < 6.95f - 0.1f * x && z > 0.1f)
+    mix(c, m.hair, m.beard * smooth(6.95f, 6.75f, y + (x < 0.2f ? 0.15f : 0)));
+  if (z > 1.0f) {
+    const float mx = x / 0.34f, my = (y - 6.64f) / 0.11f;
+    if (mx * mx + my * my < 1) mix(c, lip, 0.7f);
+    if (m.mouth > 0.05f && mx * mx + my * my / (m.mouth * m.mouth) < 0.8f) set(c, m.mouth > 0.5f ? teeth : open);
+    const float ex = (x - 0.31f) / 0.27f, ey = (y - 7.28f) / 0.17f;
+    mix(c, dark, 0.75f * smooth(1.3f, 0.5f, ex * ex + ey * ey));
+    if (std::fabs(y - (7.56f - 0.25f * (x - 0.33f) * (x - 0.33f))) < 0.03f + 0.05f * m.brows && x > 0.1f && x < 0.6f) mix(c, m.hair, 0.75f);
+    if (x < 0.2f && x > 0.04f && std::fabs(y - 6.93f) < 0.05f) mix(c, dark, 0.8f);
+  }
+  if (m.glasses > 0.5f && std::fabs(y - 7.28f) < 0.24f && z > 0.1f) {
+    const float gx = (x - 0.33f) / 0.32f, gy = (y - 7.26f) / 0.23f, r = gx * gx + gy * gy;
+    const float frame[3] = {0.03f, 0.03f, 0.035f};
+    if (z > 0.95f && r < 1) {
+      if (m.glasses > 1.5f) { set(c, frame); spec = 0.6f; } else if (r > 0.68f) set(c, frame);
+    } else if (y > 7.25f && y < 7.36f) mix(c, frame, 0.9f);
+    if (m.glasses > 2.5f && z > 0.7f && x < 0.85f) { set(c, m.hat); mix(c, frame, r < 1.6f ? 0.8f : 0.f); spec = 0.8f; }    // goggles
+  }
+}
+
+inline Surface material(int layer, const Material& m, const Prints& prints, const float* a) {
+  Surface s;
+  s.bump = 0; s.spec = 0;
+  const float x = a[RX], y = a[RY], z = a[RZ];
+  const bool arm = a[ARM_W] > 0.5f;
+  auto printed = [&](const float* colour) {
+    if (arm) return;
+    const float w = m.print_size;
+    if (z > 0.25f) mix(s.c, colour, print_at(prints, m.print_front, x / w, (y - 3.6f) / w));
+    if (z < -0.1f) mix(s.c, colour, print_at(prints, m.print_back, -x / (1.3f * w), (y - 3.4f) / (1.3f * w)));
+  };
+  switch (layer) {
+    case BODY: {
+      set(s.c, m.skin); s.spec = m.spec;
+      if (a[HEAD_W] > 0.5f && z > 0.2f) face(m, a, s.c, s.spec);
+      else {
+        if (arm && a[ALONG] > 0.98f && m.gloves > 0.5f) set(s.c, m.glove_colour);
+        if (y < m.sock_top && !arm) set(s.c, m.sock);
+      }
+      if (m.hair_line < 1 && a[HEAD_W] > 0.5f && scalp(a, m) > m.hair_line) set(s.c, m.hair);
+      const float r = 1 + 0.07f * noise.at(x * 3 + m.seed, y * 3, z * 3) + 0.05f * noise.at(x * 11 + m.seed, y * 11, z * 11);
+      for (float& c : s.c) c *= r;
+      break;
+    }
+    case EYES: {
+      const float ix = std::fabs(x) - 0.31f, iy = y - 7.285f;
+      const float white[3] = {0.65f, 0.62f, 0.6f}, iris[3] = {0.06f, 0.04f, 0.03f};
+      set(s.c, ix * ix + iy * iy < 0.009f ? iris : white);
+      if (m.glasses > 1.5f) s.c[0] = s.c[1] = s.c[2] = 0.03f;
+      s.spec = 0.3f;
+      break;
+    }
+    case UPPER:
+      pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
+      if (m.has_outer < 0.5f) printed(m.upper2);
+      if (m.collar > 0.5f && !arm && y > m.neck - 0.4f) mix(s.c, m.upper2, 0.9f);
+      if (m.collar > 0.5f && z > 0.2f && std::fabs(x) < 0.04f) for (float& c : s.c) c *= 0.6f;      // button line
+      if (m.tie > 0.5f && z > 0.2f && y < m.neck && std::fabs(x) < 0.1f + 0.035f * (m.neck - y) && y > 1.5f) set(s.c, m.tie_colour);
+      if (m.belt > 0.5f && y < m.hem + 0.15f) for (float& c : s.c) c *= 0.5f;
+      s.bump = m.bump; break;
+    case OUTER:
+      pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
+      printed(m.outer2);
+      if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) for (float& c : s.c) c *= 0.35f;    // zip
+      if (m.outer_open > 0 && z > 0.2f && y > 2.2f && std::fabs(x) < m.outer_open * (0.35f + 0.13f * (6.2f - y)) + 0.09f + 0.1f * (y - 2.2f))
+        for (float& c : s.c) c *= 0.72f;                                                           // lapels
+      s.bump = m.bump; break;
+    case SKIRT:
+      if (m.dress > 0.5f) pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
+      else pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, s.c);
+      s.bump = m.bump; break;
+    case LOWER:
+      pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, s.c);
+      if (m.belt > 0.5f && y > m.waist - 0.3f) for (float& c : s.c) c *= 0.25f;
+      s.bump = m.bump; break;
+    case HAIRCAP: case LONGHAIR: {
+      const float r = 1 + 0.4f * noise.at(x * 9 + m.seed, y * 2.5f, z * 9) + 0.25f * noise.at(x * 24, y * 5, z * 24);
+      for (int i = 0; i < 3; ++i) s.c[i] = m.hair[i] * r;
+      s.bump = 0.3f + 0.5f * m.curly; s.spec = 0.06f; break;
+    }
+    case SHOES: set(s.c, m.shoe); if (y < -8.02f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
+    case HAT: set(s.c, m.hat); s.bump = m.hat_shine > 0.1f ? 0 : 0.15f; s.spec = m.hat_shine; break;
+    case SCARF: set(s.c, m.scarf_colour); s.bump = 0.6f; break;
+  }
+  return s;
+}

@@ -1,0 +1,298 @@
+// Small software renderer for synthetic people: skinning, layered garments as displaced shells, z-buffer at twice
+// the output size, shading once per output pixel and surface, shadow map, ambient occlusion. C interface for ctypes.
+// Built by ../renderer.py.
+#include "shadow.h"
+
+namespace {
+
+struct Lights {
+  const float *sky, *ground, *list;     // list: n * (direction toward the light 3, rgb 3), in camera axes
+  int n;
+  float shadow;                         // how much of the first light a shadow takes away
+  float ao;                             // strength of ambient occlusion
+};
+
+struct Objects {
+  int nv, nt;
+  const float *verts, *norms, *colours, *spec;      // world space; one colour and gloss per vertex
+  const int* tris;
+  const uint8_t* owner;                             // id per triangle, written into the id picture
+};
+
+struct Scene {
+  const Model& M;
+  const Camera& C;
+  const Material* mats;
+  const Geometry* geo;                  // LAYERS per person
+  const Geometry& objects_geo;
+  const Objects& objects;
+  const Lights& lights;
+  const Shadow& shadow;
+  const Target& T;
+};
+
+// Share of the surroundings that is nearer to the camera than the sample: dark creases and contacts.
+float occlusion(const Scene& s, int o) {
+  static const float dir[8][2] = {{1, 0}, {.7f, .7f}, {0, 1}, {-.7f, .7f}, {-1, 0}, {-.7f, -.7f}, {0, -1}, {.7f, -.7f}};
+  const Target& T = s.T;
+  const int x = o % T.W, y = o / T.W;
+  const float iz = T.z[o], depth = 1 / iz;
+  const float unit_px = std::sqrt(std::fabs(s.C.A[0] * s.C.A[3] - s.C.A[1] * s.C.A[2])) * iz;   // pixels per dm here
+  float sum = 0;
+  for (int q = 0; q < 8; ++q) {
+    const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.75f + 0.5f * ((x * 7 + y * 13 + q * 5) & 7) / 7.f);
+    const int u = x + int(dir[q][0] * r), v = y + int(dir[q][1] * r);
+    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= 0) continue;
+    const float nearer = depth - 1 / T.z[v * T.W + u];
+    sum += smooth(0.06f, 0.5f, nearer) * smooth(3.5f, 1.5f, nearer);
+  }
+  return sum / 8;
+}
+
+// Cloth folds: noise that is stretched along the limb and stronger where joints bend, as a shift of the normal.
+V3 folds(V3 n, const float* a, float seed, float strength) {
+  const bool arm = a[ARM_W] > 0.5f;
+  float x = a[RX] * 1.6f + seed, y = a[RY] * 1.1f, z = a[RZ] * 1.6f, joint;
+  if (arm) { y = a[ALONG] * 9; joint = smooth(0.22f, 0.f, std::fabs(a[ALONG] - 0.5f)); }
+  else joint = std::max(smooth(1.1f, 0.f, std::fabs(a[RY] + 4.3f)), std::max(smooth(1.2f, 0.f, std::fabs(a[RY] - 1.2f)), smooth(1.0f, 0.f, std::fabs(a[RY] + 0.3f))));
+  if (joint > 0.1f) y *= 1.6f;
+  const float c0 = noise.at(x, y, z), c1 = noise.at(x * 2.3f + 5, y * 2.6f, z * 2.3f);
+  const float c2 = noise.at(x + 7, y + 3, z), c3 = noise.at(x * 2.3f, y * 2.6f + 9, z * 2.3f + 4);
+  const float k = strength * (0.7f + 0.8f * joint);
+  return unit(n + V3{(c0 + 0.7f * c1) * k, (c2 + 0.7f * c3) * k, 0});
+}
+
+void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, float* out) {
+  const Lights& L = s.lights;
+  const V3 view = unit(p * -1);
+  if (dot(n, view) < 0) n = n * -1;
+  const float up = 0.5f - 0.5f * n.y, open = 1 - L.ao * occ;      // y points down in camera axes
+  float e[3], gloss = 0;
+  for (int i = 0; i < 3; ++i) e[i] = lerp(L.ground[i], L.sky[i], up) * open;
+  for (int q = 0; q < L.n; ++q) {
+    const float* d = L.list + 6 * q;
+    const V3 ld = load(d);
+    float w = dot(n, ld);
+    if (w <= 0) continue;
+    if (q == 0 && L.shadow > 0) w *= 1 - L.shadow * (1 - s.shadow.lit(p));
+    w *= 0.5f + 0.5f * open;
+    for (int i = 0; i < 3; ++i) e[i] += w * d[3 + i];
+    float h = dot(n, unit(ld + view));
+    h *= h; h *= h; h *= h; h *= h;
+    gloss += f.spec * h * (d[3] + d[4] + d[5]) * 0.33f;
+  }
+  for (int i = 0; i < 3; ++i) out[i] = f.c[i] * e[i] + gloss;
+}
+
+// Linear colour of one sample.
+void shade(const Scene& s, int o, float* out) {
+  const Frag& f = s.T.f[o];
+  const float b[3] = {f.b0, f.b1, 1 - f.b0 - f.b1};
+  V3 n{0, 0, 0}, p{0, 0, 0};
+  Surface surface;
+  if (f.layer == OBJECTS) {
+    const int* t = s.objects.tris + 3 * f.tri;
+    float c[3] = {0, 0, 0};
+    surface.spec = 0;
+    for (int q = 0; q < 3; ++q) {
+      n = n + s.objects_geo.nrm[t[q]] * b[q];
+      p = p + s.objects_geo.pos[t[q]] * b[q];
+      for (int i = 0; i < 3; ++i) c[i] += b[q] * s.objects.colours[3 * t[q] + i];
+      surface.spec += b[q] * s.objects.spec[t[q]];
+    }
+    const float r = 1 + 0.12f * noise.at(p.x * 1.3f, p.y * 1.3f, p.z * 1.3f) + 0.08f * noise.at(p.x * 7, p.y * 7, p.z * 7);
+    for (int i = 0; i < 3; ++i) surface.c[i] = c[i] * r;
+    n = unit(n);
+  } else {
+    const Geometry& g = s.geo[f.person * LAYERS + f.layer];
+    const Material& m = s.mats[f.person];
+    const int* t = &s.M.layer(f.layer)[3 * f.tri];
+    float a[NATTR] = {0};
+    for (int q = 0; q < 3; ++q) {
+      const float* aq = &s.M.attrs[t[q] * NATTR];
+      for (int i = 0; i < NATTR; ++i) a[i] += b[q] * aq[i];
+      n = n + g.nrm[t[q]] * b[q];
+      p = p + g.pos[t[q]] * b[q];
+    }
+    surface = material(f.layer, m, s.M.prints, a);
+    n = unit(n);
+    if (surface.bump > 0.02f) n = folds(n, a, m.seed, surface.bump);
+  }
+  light(s, surface, n, p, occlusion(s, o), out);
+}
+
+// Averages 2 x 2 samples in linear light; each surface of a pixel is shaded once.
+void resolve(const Scene& s, uint8_t* rgba) {
+  const Target& T = s.T;
+  const int w = T.W / 2, h = T.H / 2;
+  for (int y = 0; y < h; ++y)
+    for (int x = 0; x < w; ++x) {
+      uint8_t* out = rgba + 4 * (y * w + x);
+      const int base = 2 * y * T.W + 2 * x, at[4] = {base, base + 1, base + T.W, base + T.W + 1};
+      float sum[3] = {0, 0, 0}, colour[4][3];
+      int key[4], covered = 0, kinds = 0;
+      for (int q = 0; q < 4; ++q) {
+        if (T.z[at[q]] <= 0) continue;
+        ++covered;
+        const Frag& f = T.f[at[q]];
+        const int k = f.person * 256 + f.layer;
+        int i = 0;
+        while (i < kinds && key[i] != k) ++i;
+        if (i == kinds) { key[kinds++] = k; shade(s, at[q], colour[i]); }
+        for (int c = 0; c < 3; ++c) sum[c] += colour[i][c];
+      }
+      if (!covered) { std::memset(out, 0, 4); continue; }
+      for (int c = 0; c < 3; ++c) out[c] = uint8_t(255 * std::sqrt(clamp01(sum[c] / covered)) + 0.5f);   // rough display gamma
+      out[3] = uint8_t(covered * 255 / 4);
+    }
+}
+
+// Fills the geometry of one layer of one person.
+void place(const Model& M, const Material& m, int l, const Camera& C, const float* R, const float* t, const float* verts,
+           const float* norms, Geometry& g) {
+  const int mesh = Model::mesh(l);
+  g.resize(M.V);
+  float RC[9], tc[3];                   // rest of the body to camera in one step
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) RC[3 * i + j] = C.R[3 * i] * R[j] + C.R[3 * i + 1] * R[3 + j] + C.R[3 * i + 2] * R[6 + j];
+  store(tc, apply(C.R, load(t)) + load(C.t));
+  const bool head = l == HAIRCAP || l == HAT || l == SCARF;
+  for (int v = M.begin[mesh]; v < M.begin[mesh + 1]; ++v) {
+    const float* a = &M.attrs[v * NATTR];
+    if ((head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f)) { g.iz[v] = -1; g.in[v] = 0; continue; }
+    g.in[v] = inside(l, m, a);
+    const float d = g.in[v] || l != BODY ? offset(l, m, a) : 0;
+    const V3 n = load(norms + 3 * v);
+    g.project(v, C, apply(RC, load(verts + 3 * v) + n * d) + load(tc), apply(RC, n));
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+// "name:size" of every field of Material, in order.
+const char* rz_material_fields() {
+#define F(n) #n ":3 "
+#define G(n) #n ":1 "
+  return MATERIAL_COLOURS(F) MATERIAL_NUMBERS(G);
+#undef F
+#undef G
+}
+
+void* rz_create(int V, int S, int B, const float* bank, const float* heads, const int* parent, const int* skin_i, const float* skin_w,
+                const float* attrs, int nki, const int* kp_ids, int nko, const int* kp_off, int nkb, const int* kp_bones,
+                const int* sizes, const int* ntri, const int** tris, int nprints, const uint8_t* prints) {
+  Model* m = new Model;
+  m->V = V; m->S = S; m->B = B;
+  m->bank.assign(bank, bank + size_t(S) * V * 3);
+  m->heads.assign(heads, heads + size_t(S) * B * 3);
+  m->parent.assign(parent, parent + B);
+  m->skin_i.assign(skin_i, skin_i + V * 4);
+  m->skin_w.assign(skin_w, skin_w + V * 4);
+  m->attrs.assign(attrs, attrs + V * NATTR);
+  m->kp_ids.assign(kp_ids, kp_ids + nki);
+  m->kp_off.assign(kp_off, kp_off + nko);
+  m->kp_bones.assign(kp_bones, kp_bones + nkb);
+  for (int i = 0; i < MESHES; ++i) m->tri[i].assign(tris[i], tris[i] + ntri[i] * 3);
+  m->tri_head = select(*m, [](const float* a) { return a[HEAD_W] > 0.3f && a[RY] > 6; });
+  m->tri_feet = select(*m, [](const float* a) { return a[RY] < -4; });
+  m->tri_neck = select(*m, [](const float* a) { return a[RY] > 5.2f && a[RY] < 6.8f && std::fabs(a[RX]) < 1.4f; });
+  const int order[MESHES + 1] = {0, sizes[0], sizes[1] + sizes[2], sizes[3], sizes[4], sizes[5]};
+  m->begin[0] = 0;
+  for (int i = 1; i <= MESHES; ++i) m->begin[i] = m->begin[i - 1] + order[i];
+  m->prints.n = nprints;
+  m->prints.data.assign(prints, prints + size_t(nprints) * PRINT_SIZE * PRINT_SIZE);
+  return m;
+}
+
+// Poses a blend of two bank bodies, one local rotation per bone (row-major, axes of the rest pose).
+// out_v, out_n: V * 3; out_kp: 17 * 3; out_bones: B * 12 (global rotation, position).
+void rz_pose(void* h, int a, int b, float t, const float* rots, float* out_v, float* out_n, float* out_kp, float* out_bones) {
+  const Model& M = *static_cast<Model*>(h);
+  const float* va = &M.bank[size_t(a) * M.V * 3]; const float* vb = &M.bank[size_t(b) * M.V * 3];
+  const float* ha = &M.heads[size_t(a) * M.B * 3]; const float* hb = &M.heads[size_t(b) * M.B * 3];
+  std::vector<float> T(M.B * 3), rest(M.B * 3);
+  for (int i = 0; i < M.B * 3; ++i) rest[i] = lerp(ha[i], hb[i], t);
+  pose_bones(M, rest.data(), rots, T, out_bones);
+  for (int v = 0; v < M.V; ++v) {
+    const V3 p{lerp(va[3 * v], vb[3 * v], t), lerp(va[3 * v + 1], vb[3 * v + 1], t), lerp(va[3 * v + 2], vb[3 * v + 2], t)};
+    V3 o{0, 0, 0};
+    for (int q = 0; q < 4; ++q) {
+      const float w = M.skin_w[4 * v + q];
+      if (w == 0) continue;
+      const int k = M.skin_i[4 * v + q];
+      o = o + (apply(out_bones + 12 * k, p) + load(&T[3 * k])) * w;
+    }
+    store(out_v + 3 * v, o);
+  }
+  vertex_normals(M, out_v, out_n);
+  const int groups = int(M.kp_off.size()) - 1;
+  for (int k = 0; k < groups; ++k) {
+    V3 s{0, 0, 0};
+    for (int i = M.kp_off[k]; i < M.kp_off[k + 1]; ++i) s = s + load(out_v + 3 * M.kp_ids[i]);
+    store(out_kp + 3 * k, s * (1.0f / (M.kp_off[k + 1] - M.kp_off[k])));
+  }
+  for (size_t k = 0; k < M.kp_bones.size(); ++k) std::memcpy(out_kp + 3 * (groups + k), out_bones + 12 * M.kp_bones[k] + 9, 12);
+}
+
+// W, H: the output size; the camera's A and b are for 2 W x 2 H. verts, norms: n posed bodies; xf: body to world
+// (rotation 9, translation 3) per person. rgba: the picture, not premultiplied. zbuf (1 / depth) and id (0 nothing,
+// 1 + person, or an object's owner) have 2 W x 2 H samples.
+void rz_render(void* h, int W, int H, const float* cam, int n, const float** verts, const float** norms, const float* xf,
+               const float* mats, int ov, const float* overts, const float* onorms, const float* ocolours, const float* ospec,
+               int ot, const int* otris, const uint8_t* oowner, int nl, const float* lights, float shadow, float ao,
+               uint8_t* rgba, float* zbuf, uint8_t* id) {
+  const Model& M = *static_cast<Model*>(h);
+  Camera C;
+  std::memcpy(&C, cam, sizeof(C));
+  static thread_local Target T;
+  static thread_local std::vector<Geometry> geo;
+  static thread_local Geometry og;
+  static thread_local Shadow S;
+  T.W = 2 * W; T.H = 2 * H;
+  T.z.assign(size_t(T.W) * T.H, 0);
+  T.f.resize(size_t(T.W) * T.H);
+  if (int(geo.size()) < n * LAYERS) geo.resize(n * LAYERS);
+  const Material* materials = reinterpret_cast<const Material*>(mats);
+  const Objects objects{ov, ot, overts, onorms, ocolours, ospec, otris, oowner};
+  og.resize(ov);
+  for (int v = 0; v < ov; ++v) {
+    og.in[v] = 1;
+    og.project(v, C, apply(C.R, load(overts + 3 * v)) + load(C.t), apply(C.R, load(onorms + 3 * v)));
+  }
+  raster(otris, ot, false, 255, OBJECTS, og, T, [](int, float, float, float) { return true; });
+  static const int order[] = {OUTER, UPPER, LOWER, SKIRT, HAIRCAP, LONGHAIR, SHOES, HAT, SCARF, BODY, EYES};   // outside in
+  for (int p = 0; p < n; ++p)
+    for (int l : order) {
+      const Material& m = materials[p];
+      if (!layer_used(l, m)) continue;
+      Geometry& g = geo[p * LAYERS + l];
+      place(M, m, l, C, xf + 12 * p, xf + 12 * p + 9, verts[p], norms[p], g);
+      const std::vector<int>& tri = M.layer(l);
+      const bool cull = l == BODY || l == SHOES || l == EYES || l == HAIRCAP || l == HAT;
+      raster(tri.data(), int(tri.size() / 3), cull, p, l, g, T, [&](int k, float b0, float b1, float b2) {
+        const int* t = &tri[3 * k];
+        float a[NATTR];
+        for (int q = 0; q < NATTR; ++q)
+          a[q] = b0 * M.attrs[t[0] * NATTR + q] + b1 * M.attrs[t[1] * NATTR + q] + b2 * M.attrs[t[2] * NATTR + q];
+        return inside(l, m, a);
+      });
+    }
+  const Lights L{lights, lights + 3, lights + 6, nl, shadow, ao};
+  if (shadow > 0) {
+    S.begin(load(L.list), geo[BODY], M.begin[0], M.begin[1]);
+    S.add(otris, ot, og);
+    for (int p = 0; p < n; ++p)
+      for (int l : {int(BODY), int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(HAT)})
+        if (layer_used(l, materials[p])) S.add(M.layer(l).data(), int(M.layer(l).size() / 3), geo[p * LAYERS + l]);
+  }
+  const Scene scene{M, C, materials, geo.data(), og, objects, L, S, T};
+  resolve(scene, rgba);
+  for (size_t o = 0; o < T.z.size(); ++o) {
+    zbuf[o] = T.z[o];
+    id[o] = T.z[o] <= 0 ? 0 : T.f[o].layer == OBJECTS ? oowner[T.f[o].tri] : 1 + T.f[o].person;
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,62 @@
+// Orthographic depth map seen from the key light: shadows people and things cast on themselves and on each other.
+#pragma once
+#include "raster.h"
+
+struct Shadow {
+  static const int N = 224;
+  V3 ax, ay, d;
+  float cx, cy, scale;
+  std::vector<float> z;
+
+  // Frames the map on the vertices b .. e of the subject's body.
+  void begin(V3 light, const Geometry& g, int b, int e) {
+    d = unit(light);
+    ax = unit(cross(std::fabs(d.y) < 0.9f ? V3{0, 1, 0} : V3{1, 0, 0}, d));
+    ay = cross(d, ax);
+    float x0 = 1e9f, x1 = -1e9f, y0 = 1e9f, y1 = -1e9f;
+    for (int v = b; v < e; v += 7) {
+      const float x = dot(ax, g.pos[v]), y = dot(ay, g.pos[v]);
+      x0 = std::min(x0, x); x1 = std::max(x1, x); y0 = std::min(y0, y); y1 = std::max(y1, y);
+    }
+    cx = (x0 + x1) / 2; cy = (y0 + y1) / 2;
+    scale = N / (std::max(x1 - x0, y1 - y0) * 1.15f + 0.1f);
+    z.assign(N * N, -1e9f);
+  }
+
+  void add(const int* tri, int n, const Geometry& g) {
+    for (int k = 0; k < n; ++k) {
+      const int* i = tri + 3 * k;
+      if (!(g.in[i[0]] + g.in[i[1]] + g.in[i[2]]) || g.iz[i[0]] <= 0 || g.iz[i[1]] <= 0 || g.iz[i[2]] <= 0) continue;
+      float x[3], y[3], w[3];
+      for (int q = 0; q < 3; ++q) {
+        x[q] = (dot(ax, g.pos[i[q]]) - cx) * scale + N / 2;
+        y[q] = (dot(ay, g.pos[i[q]]) - cy) * scale + N / 2;
+        w[q] = dot(d, g.pos[i[q]]);
+      }
+      const float area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]);
+      if (std::fabs(area) < 1e-7f) continue;
+      const int xa = int(std::max(0.f, std::min({x[0], x[1], x[2]}))), xb = int(std::min(N - 1.f, std::max({x[0], x[1], x[2]})));
+      const int ya = int(std::max(0.f, std::min({y[0], y[1], y[2]}))), yb = int(std::min(N - 1.f, std::max({y[0], y[1], y[2]})));
+      const float inv = 1 / area;
+      for (int v = ya; v <= yb; ++v)
+        for (int u = xa; u <= xb; ++u) {
+          const float b0 = ((x[1] - u - 0.5f) * (y[2] - v - 0.5f) - (x[2] - u - 0.5f) * (y[1] - v - 0.5f)) * inv;
+          const float b1 = ((x[2] - u - 0.5f) * (y[0] - v - 0.5f) - (x[0] - u - 0.5f) * (y[2] - v - 0.5f)) * inv;
+          if (b0 < 0 || b1 < 0 || b0 + b1 > 1) continue;
+          float& o = z[v * N + u];
+          o = std::max(o, b0 * w[0] + b1 * w[1] + (1 - b0 - b1) * w[2]);
+        }
+    }
+  }
+
+  // Share of four neighbouring cells that see the light.
+  float lit(V3 p) const {
+    const float x = (dot(ax, p) - cx) * scale + N / 2 - 0.5f, y = (dot(ay, p) - cy) * scale + N / 2 - 0.5f, w = dot(d, p) + 0.22f;
+    const int u = int(std::floor(x)), v = int(std::floor(y));
+    if (u < 0 || v < 0 || u >= N - 1 || v >= N - 1) return 1;
+    const float fx = x - u, fy = y - v;
+    const float* q = &z[v * N + u];
+    auto s = [&](float o) { return o > w ? 0.f : 1.f; };
+    return (s(q[0]) * (1 - fx) + s(q[1]) * fx) * (1 - fy) + (s(q[N]) * (1 - fx) + s(q[N + 1]) * fx) * fy;
+  }
+};
