@@ -246,10 +246,10 @@ void rz_render(void* h, int W, int H, const float* cam, int n, const float** ver
   const Model& M = *static_cast<Model*>(h);
   Camera C;
   std::memcpy(&C, cam, sizeof(C));
-  static thread_local Target T;
-  static thread_local std::vector<Geometry> geo;
-  static thread_local Geometry og;
-  static thread_local Shadow S;
+  static Target T;                      // kept between calls: one picture at a time per process
+  static std::vector<Geometry> geo;
+  static Geometry og;
+  static Shadow S;
   T.W = 2 * W; T.H = 2 * H;
   T.z.assign(size_t(T.W) * T.H, 0);
   T.f.resize(size_t(T.W) * T.H);
