@@ -10,6 +10,7 @@ import { inTurn, pageBackend, removeIfUnused, startBackend } from './page_backen
 import { probe as probeBrowser, type Probe } from './probe.js';
 import { selfTest as runSelfTest } from './self_test.js';
 import { configureWasm, type WasmPaths } from './wasm_paths.js';
+import { createWebgpuBackend } from './webgpu_device.js';
 
 export type BackendName = 'webgpu' | 'webgl' | 'wasm' | 'cpu';
 export type BackendChoice = 'auto' | BackendName;
@@ -130,6 +131,7 @@ function start(name: BackendName, adapter: string, reason: string, options: Back
       const started = await startBackend(name, {
         load: PACKAGES[name],
         configure: () => configure(name, options),
+        ...(name === 'webgpu' && { create: async () => createWebgpuBackend(await PACKAGES.webgpu()) }),
       });
       if (record.tested !== started.instance || options.selfTest) await test(started, name, options);
       record.tested = started.instance;

@@ -54,16 +54,18 @@ export interface BackendPackage {
   load(): Promise<unknown>;
   /** Called before each start. */
   configure(): Promise<void>;
+  /** Makes the backend in place of the package's own factory. */
+  create?(): Promise<unknown>;
 }
 
 /** Makes sure that `name` is registered (through its package, if the page has not done so) and started. */
-export async function startBackend(name: string, { load, configure }: BackendPackage): Promise<EngineSwitch> {
+export async function startBackend(name: string, { load, configure, create }: BackendPackage): Promise<EngineSwitch> {
   const engine = engineInternals();
   const record = pageBackend(name);
   if (record.ours && engine.registry[name] && permanentFault(engine.registry[name])) removeDead(name);
   if (!(name in engine.registryFactory)) {
     record.ours = true;
-    await register(name, load);
+    await register(name, load, create);
   }
   if (!(name in engine.registry)) {
     if (record.ours) await configure();
@@ -75,7 +77,7 @@ export async function startBackend(name: string, { load, configure }: BackendPac
   return started;
 }
 
-async function register(name: string, load: () => Promise<unknown>): Promise<void> {
+async function register(name: string, load: () => Promise<unknown>, create?: () => Promise<unknown>): Promise<void> {
   const engine = engineInternals();
   const record = pageBackend(name);
   const pages = Object.entries(engine.registryFactory).filter(([other]) => !pageBackend(other).ours);
@@ -89,7 +91,10 @@ async function register(name: string, load: () => Promise<unknown>): Promise<voi
       for (const kernel of left) tf.registerKernel(kernel);
       throw new BackendError(`backend "${name}": tfjs does not offer it here, or the page has removed it.`);
     }
-    record.registration = { entry: { ...entry }, kernels: tf.getKernelsForBackend(name) };
+    record.registration = {
+      entry: { ...entry, ...(create && { factory: create as never }) },
+      kernels: tf.getKernelsForBackend(name),
+    };
   } else {
     for (const kernel of record.registration.kernels) {
       if (!tf.getKernel(kernel.kernelName, name)) tf.registerKernel(kernel);

@@ -82,7 +82,10 @@ export class JitCompiler {
   ): Promise<CompiledNetwork> {
     const graph = optimize(await trace(shape, forward));
     const { device } = this.#shared;
-    const plan = makePlan(graph, device.limits, { software: isSoftware(device) });
+    const plan = makePlan(graph, device.limits, {
+      software: isSoftware(device),
+      subgroups: device.features.has('subgroups'),
+    });
     const network = await GpuNetwork.create(plan, this.#shared, onProgress);
     const shared = this.#shared;
     const compiled: CompiledNetwork = {

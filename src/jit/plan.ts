@@ -15,7 +15,7 @@ export interface PlanLimits {
 }
 
 /** What the kernels know of the device beyond its limits. All off: any device, default variants. */
-export type PlanOptions = Partial<Pick<KernelContext, 'software' | 'f16' | 'choose'>>;
+export type PlanOptions = Partial<Pick<KernelContext, 'software' | 'subgroups' | 'f16' | 'choose'>>;
 
 /** Where a binding lies: in an arena, or among the constants. */
 export type BoundTo =
@@ -60,7 +60,7 @@ export type CompileProgress = (done: number, total: number) => void;
 export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions = {}): Plan {
   const { views, free } = layout(graph);
   const context: KernelContext = {
-    ...{ software: false, f16: false, ...options },
+    ...{ software: false, subgroups: false, f16: false, ...options },
     graph,
     limits,
     view: (id) => views.get(id)!,

@@ -2,79 +2,11 @@
  * Direct convolution for every shape: each invocation keeps a strip of output pixels times a few output channels in registers and
  * walks the window. Depthwise convolutions walk one channel (or four) each.
  */
-import type { GraphNode } from '../graph.js';
-import { convExtras, SAME, type ConvAttrs } from '../nodes.js';
-import { isVec4, shape4, type View } from '../view.js';
-import { bufferType, epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
-import {
-  constantKey,
-  declare,
-  groups,
-  NoKernel,
-  type Binding,
-  type Kernel,
-  type KernelContext,
-  type Program,
-} from './program.js';
-
-type Conv = GraphNode & { readonly attrs: ConvAttrs };
-
-/** What every convolution kernel starts from. */
-export interface ConvParts {
-  readonly node: Conv;
-  readonly input: View;
-  readonly out: View;
-  readonly filterShape: readonly [kh: number, kw: number, inner: number, outer: number];
-  readonly extras: readonly { readonly buffer: string; readonly view: View; readonly map: typeof SAME }[];
-  readonly bias: readonly Binding[];
-}
-
-/** @throws NoKernel when filter or bias are computed by the network */
-export function convParts(node: Conv, context: KernelContext): ConvParts {
-  const [x, filter] = node.inputs;
-  const filterShape = context.graph.values[filter].shape as ConvParts['filterShape'];
-  if (!context.constant(filter)) throw new NoKernel('Conv', 'with a computed filter has no WGSL kernel');
-  const extras = convExtras(node).map((id, i) => ({
-    buffer: `extra${i}`,
-    view: context.view(id),
-    map: node.attrs.maps[i],
-  }));
-  const bias = node.attrs.hasBias ? [biasBinding(node, context)] : [];
-  return { node, input: context.view(x), out: context.view(node.outputs[0]), filterShape, extras, bias };
-}
-
-function biasBinding(node: Conv, context: KernelContext): Binding {
-  const data = context.constant(node.inputs[2]);
-  if (!data) throw new NoKernel('Conv', 'with a computed bias has no WGSL kernel');
-  return { kind: 'constant', key: constantKey(data), data };
-}
-
-/** Bindings in the order x, filter, bias, extras, result. */
-export function convBindings({ node, bias }: ConvParts, filter: Binding): Binding[] {
-  return [
-    { kind: 'read', value: node.inputs[0] },
-    filter,
-    ...bias,
-    ...convExtras(node).map((value): Binding => ({ kind: 'read', value })),
-    { kind: 'write', value: node.outputs[0] },
-  ];
-}
-
-/** Declarations to match `convBindings`. */
-export function convDeclarations(
-  { bias, extras }: ConvParts,
-  types: { x: string; filter: string },
-  width: Width,
-): string {
-  const names = ['x', 'filter_', ...bias.map(() => 'bias'), ...extras.map(({ buffer }) => buffer), 'result'];
-  const extraTypes = extras.map(({ view }) => bufferType(view, width));
-  return declare(names, [types.x, types.filter, ...bias.map(() => typeOf(width)), ...extraTypes, typeOf(width)]);
-}
-
-export const convDirect: Kernel = (node, context) => {
-  const parts = convParts(node as Conv, context);
-  return [parts.node.attrs.kind === 'depthwise' ? depthwise(parts, context) : dense(parts, context)];
-};
+import { SAME } from '../nodes.js';
+import { isVec4, shape4 } from '../view.js';
+import { convBindings, convDeclarations, convLabel, type ConvParts } from './conv_parts.js';
+import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
+import { groups, NoKernel, type Program } from './program.js';
 
 /** Output columns per invocation: as many as divide the row, up to six. */
 function stripOf(width: number): number {
@@ -82,7 +14,7 @@ function stripOf(width: number): number {
 }
 
 /** HWIO as it is, when four output channels are neighbours; else the scalar path reads it. */
-function dense(parts: ConvParts, context: KernelContext): Program {
+export function directConv(parts: ConvParts): Program {
   const { node, input, out, filterShape, extras } = parts;
   const { strides, dilations, pad, expr } = node.attrs;
   const [kh, kw, inner, outer] = filterShape;
@@ -143,22 +75,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   ${finish.join('\n  ')}
 }`;
-  const filter = filterBinding(node, context);
   return {
-    label: `conv${kh}x${kw} ${inner}->${outer}${strides[0] > 1 ? `/${strides[0]}` : ''}`,
+    label: convLabel(parts),
     wgsl,
     workgroups: [groups(perGroup * (w / strip) * h, 64), 1, n],
-    bindings: convBindings(parts, filter),
+    bindings: convBindings(parts),
   };
 }
 
-function filterBinding(node: Conv, context: KernelContext): Binding {
-  const data = context.constant(node.inputs[1])!;
-  return { kind: 'constant', key: constantKey(data), data };
-}
-
 /** One output pixel times one channel, or four, per invocation. */
-function depthwise(parts: ConvParts, context: KernelContext): Program {
+export function directDepthwise(parts: ConvParts): Program {
   const { node, input, out, filterShape, extras } = parts;
   const { strides, dilations, pad, expr } = node.attrs;
   const [kh, kw, inner, multiplier] = filterShape;
@@ -196,11 +122,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   ${done.statements.join('\n  ')}
   result[${indexAt(out, SAME, width)}] = ${done.result};
 }`;
-  const filter = filterBinding(node, context);
   return {
-    label: `depthwise${kh}x${kw} ${inner}`,
+    label: convLabel(parts),
     wgsl,
     workgroups: [groups(perPicture, 64), 1, n],
-    bindings: convBindings(parts, filter),
+    bindings: convBindings(parts),
   };
 }

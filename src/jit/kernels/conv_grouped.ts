@@ -4,9 +4,9 @@
  */
 import { SAME, type GroupedConvAttrs } from '../nodes.js';
 import { isVec4, shape4 } from '../view.js';
-import { convBindings, convDeclarations, convParts } from './conv_direct.js';
+import { convBindings, convDeclarations, convParts } from './conv_parts.js';
 import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
-import { constantKey, groups as cover, type Kernel } from './program.js';
+import { groups as cover, type Kernel } from './program.js';
 
 export const convGrouped: Kernel = (node, context) => {
   const { groups } = node.attrs as unknown as GroupedConvAttrs;
@@ -67,13 +67,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   ${finish}
 }`;
-  const data = context.constant(node.inputs[1])!;
   return [
     {
       label: `grouped${kh}x${kw} ${inner * groups}->${outer} g${groups}`,
       wgsl,
       workgroups: [cover(perPicture, 64), 1, n],
-      bindings: convBindings(parts, { kind: 'constant', key: constantKey(data), data }),
+      bindings: convBindings(parts),
     },
   ];
 };

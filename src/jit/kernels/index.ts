@@ -1,7 +1,7 @@
 /** Which kernel compiles which operation. */
 import type { GraphNode } from '../graph.js';
 import { registeredOp } from '../trace_shapes.js';
-import { convDirect } from './conv_direct.js';
+import { conv } from './conv.js';
 import { convGrouped } from './conv_grouped.js';
 import { concat, copy, COPY_OPS, gather, split } from './copy.js';
 import { matmul } from './matmul.js';
@@ -18,7 +18,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   AvgPool: pool,
   BatchMatMul: matmul,
   Concat: concat,
-  Conv: convDirect,
+  Conv: conv,
   GatherV2: gather,
   GroupedConv: convGrouped,
   MaxPool: pool,

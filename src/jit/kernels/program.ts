@@ -37,6 +37,8 @@ export interface KernelContext {
   };
   /** The adapter computes on the CPU: lanes of a workgroup gain nothing from sharing, registers and caches count. */
   readonly software: boolean;
+  /** Shaders may hand values round within a quad. */
+  readonly subgroups: boolean;
   /** Shaders may store 16-bit floats. */
   readonly f16: boolean;
   /** The variant that was measured fastest here for this shape; undefined when none was. */

@@ -1,0 +1,78 @@
+/** What every convolution kernel starts from: views, operands and bindings of a `Conv` node. */
+import type { GraphNode } from '../graph.js';
+import { convExtras, SAME, type ConvAttrs } from '../nodes.js';
+import type { View } from '../view.js';
+import { bufferType, typeOf, type Width } from './operands.js';
+import { constantKey, declare, NoKernel, type Binding, type KernelContext } from './program.js';
+
+export type Conv = GraphNode & { readonly attrs: ConvAttrs };
+
+/** What every convolution kernel starts from. */
+export interface ConvParts {
+  readonly node: Conv;
+  readonly input: View;
+  readonly out: View;
+  readonly filterShape: readonly [kh: number, kw: number, inner: number, outer: number];
+  readonly extras: readonly { readonly buffer: string; readonly view: View; readonly map: typeof SAME }[];
+  readonly bias: readonly Binding[];
+  readonly filter: Binding;
+}
+
+/** @throws NoKernel when filter or bias are computed by the network */
+export function convParts(node: Conv, context: KernelContext): ConvParts {
+  const [x, filter] = node.inputs;
+  const filterShape = context.graph.values[filter].shape as ConvParts['filterShape'];
+  const weights = context.constant(filter);
+  if (!weights) throw new NoKernel('Conv', 'with a computed filter has no WGSL kernel');
+  const extras = convExtras(node).map((id, i) => ({
+    buffer: `extra${i}`,
+    view: context.view(id),
+    map: node.attrs.maps[i],
+  }));
+  const bias = node.attrs.hasBias ? [biasBinding(node, context)] : [];
+  return {
+    node,
+    input: context.view(x),
+    out: context.view(node.outputs[0]),
+    filterShape,
+    extras,
+    bias,
+    filter: { kind: 'constant', key: constantKey(weights), data: weights },
+  };
+}
+
+function biasBinding(node: Conv, context: KernelContext): Binding {
+  const data = context.constant(node.inputs[2]);
+  if (!data) throw new NoKernel('Conv', 'with a computed bias has no WGSL kernel');
+  return { kind: 'constant', key: constantKey(data), data };
+}
+
+/** Bindings in the order x, filter, bias, extras, result. */
+export function convBindings({ node, bias, filter }: ConvParts): Binding[] {
+  return [
+    { kind: 'read', value: node.inputs[0] },
+    filter,
+    ...bias,
+    ...convExtras(node).map((value): Binding => ({ kind: 'read', value })),
+    { kind: 'write', value: node.outputs[0] },
+  ];
+}
+
+/** Declarations to match `convBindings`. */
+export function convDeclarations(
+  { bias, extras }: ConvParts,
+  types: { x: string; filter: string },
+  width: Width,
+): string {
+  const names = ['x', 'filter_', ...bias.map(() => 'bias'), ...extras.map(({ buffer }) => buffer), 'result'];
+  const extraTypes = extras.map(({ view }) => bufferType(view, width));
+  return declare(names, [types.x, types.filter, ...bias.map(() => typeOf(width)), ...extraTypes, typeOf(width)]);
+}
+
+/** `conv3x3 32->64/2`, for profiles. */
+export function convLabel({ node, filterShape }: ConvParts): string {
+  const [kh, kw, inner, outer] = filterShape;
+  const stride = node.attrs.strides[0] > 1 ? `/${node.attrs.strides[0]}` : '';
+  if (node.attrs.kind === 'depthwise') return `depthwise${kh}x${kw} ${inner}${stride}`;
+  return `conv${kh}x${kw} ${inner}->${outer}${stride}`;
+}
