@@ -1,6 +1,7 @@
 /** What every convolution kernel starts from: views, operands and bindings of a `Conv` node. */
 import type { GraphNode } from '../graph.js';
-import { convExtras, SAME, type ConvAttrs } from '../nodes.js';
+import type { SAME } from '../nodes.js';
+import { convExtras, type ConvAttrs } from '../nodes.js';
 import type { View } from '../view.js';
 import { bufferType, typeOf, type Width } from './operands.js';
 import { constantKey, declare, NoKernel, type Binding, type KernelContext } from './program.js';
