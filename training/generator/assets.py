@@ -16,6 +16,8 @@ SEXES, AGES, RACES = ('female', 'male'), ('child', 'young', 'old'), ('african', 
 LEVELS = ('min', 'average', 'max')
 BODIES = 72                                             # bodies in the bank
 AGE_MEANS = (0.15, 0.9, 1.0, 1.1, 1.2, 1.6)             # 0 child, 1 young, 2 old; the bank cycles through them
+BODY_BONES = ('spine', 'root', 'pelvis', 'clavicle', 'shoulder', 'upperarm', 'lowerarm', 'wrist', 'finger', 'metacarpal',
+              'upperleg', 'lowerleg', 'foot', 'toe', 'breast', 'neck01', 'neck02')
 LIMB_BONES = ('upperarm01', 'lowerarm01', 'wrist', 'upperleg01', 'lowerleg01', 'foot')
 
 
@@ -54,8 +56,12 @@ def _levels(rng, mean):
     return w / w.sum()
 
 
-def _bank(folder, base, rng):
-    """Random bodies; the generator blends pairs of them. Even ones are female, odd ones male."""
+def _bank(folder, base, rng, head_share, neck):
+    """Random bodies; the generator blends pairs of them. Even ones are female, odd ones male.
+
+    MakeHuman's youngest is about eleven: small children get a larger head (head_share: weight of the head's bones per
+    vertex; neck: function from vertices to the joint that stays where it is).
+    """
     cache = {}
 
     def target(name):
@@ -79,6 +85,8 @@ def _bank(folder, base, rng):
                 for w, ww in zip(LEVELS, weight):
                     if wm * ww > 0 and (m, w) != ('average', 'average'):
                         v += wa * wm * ww * target(f'universal-{sex}-{a}-{m}muscle-{w}weight')
+        if AGE_MEANS[(k // 2) % len(AGE_MEANS)] < .5:
+            v += (rng.uniform(.05, .4) * head_share)[:, None] * (v - neck(v))
         bodies.append(v)
     return np.stack(bodies)
 
@@ -113,8 +121,7 @@ def _attributes(rest, head, index, dense):
         return dense[:, [i for n, i in index.items() if n.startswith(prefixes)]].sum(1)
 
     arm = weight_of('upperarm', 'lowerarm', 'wrist', 'finger', 'metacarpal')
-    not_head = weight_of('spine', 'root', 'pelvis', 'clavicle', 'shoulder', 'upperarm', 'lowerarm', 'wrist', 'finger',
-                         'metacarpal', 'upperleg', 'lowerleg', 'foot', 'toe', 'breast', 'neck01', 'neck02')
+    not_head = weight_of(*BODY_BONES)
     along = np.zeros(len(rest), np.float32)
     for s in 'LR':
         sh, el, wr = (head[index[f'{b}.{s}']] for b in ('upperarm01', 'lowerarm01', 'wrist'))
@@ -165,7 +172,8 @@ def build(folder, seed=1):
     def bone_heads(verts):
         return np.stack([verts[..., rig['joints'][rig['bones'][n]['head']], :].mean(-2) for n in names], -2)
 
-    bank = _bank(folder, base, rng)
+    head_bones = [i for n, i in index.items() if not n.startswith(BODY_BONES)]
+    bank = _bank(folder, base, rng, full[:, head_bones].sum(1), lambda v: bone_heads(v)[index['neck02']])
     rest = base[order]
     attrs = _attributes(rest, bone_heads(base), index, dense)
     points = _head_points(rest, attrs, tris)

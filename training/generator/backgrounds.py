@@ -40,7 +40,8 @@ class Painter:
         self.noise = [natural_noise(self.rng, 512, s) for s in np.linspace(.6, 1.7, 20)]
         self.people = people
         self.kinds = [self.room, self.room, self.street, self.street, self.meadow, self.snow, self.sea, self.court, self.wall,
-                      self.crowd, self.night, self.clutter, self.kitchen, self.foliage]
+                      self.crowd, self.room, self.meadow, self.court, self.clutter, self.kitchen, self.street,
+                      self.foliage, self.night]
 
     # ---------------------------------------------------------------- basics
     def u(self, a, b):
@@ -462,7 +463,7 @@ class Painter:
                 cv2.polylines(img, [pts.astype(np.int32)], False, tuple(map(float, c)), r.randint(2, 22), cv2.LINE_AA)
 
     def foliage(self, img):
-        self.rect(img, 0, 0, SIZE, SIZE, np.array(show(palette.hsv(.27, self.u(.2, .6), self.u(.15, .5)))), 30)
+        self.rect(img, 0, 0, SIZE, SIZE, np.array(show(palette.hsv(.27, self.u(.2, .6), self.u(.3, .75)))), 30)
         for base in np.linspace(100, 380, self.rng.randint(2, 6)):
             self.trees(img, base, self.u(50, 160), self.u(.7, 1.6))
 

@@ -460,16 +460,16 @@ def motorbike(m, p):
 
 @builder()
 def horse(m, p):
-    k = palette.hsv(p.u(.03, .1), p.u(.1, .7), p.rng.choice([.12, .3, .5, .8]))
+    k = palette.hsv(p.u(.03, .1), p.u(.1, .7), p.rng.choice([.2, .4, .6, .85]))
     c = np.array([0, p.seat - 2.1, p.pelvis[2] - .6])
     m.ball(c, (2.3, 2.4, 6.6), k)
     m.ball(c + [0, .3, -5], (2.1, 2.3, 2.6), k)
     m.ball(c + [0, .2, 4.6], (1.9, 2.4, 2.4), k)
     poll = c + [p.rng.normal(0, .8), p.u(4.2, 6.5), p.u(8.6, 10.)]
-    for i in np.linspace(0, 1, 5):
+    for i in np.linspace(0, 1, 7):
         q = (c + [0, 1., 5.4]) * (1 - i) + poll * i
         m.ball(q, (1.1 - .25 * i, 1.7 - .5 * i, 1.7 - .5 * i), k)
-        m.ball(q + [0, 1.1 - .2 * i, -.9], (.35, .9, .8), k * .25)
+        m.ball(q + [0, .8 - .2 * i, -1.], (.3, 1.1, .9), k * .25)
     m.ball(poll + [0, -.9, 1.4], (.75, 1.9, .95), k, rot(X, -38))
     for x in (-.45, .45):
         m.bar(poll + [x, .5, 0], poll + [x, 1.4, .1], .22, k)

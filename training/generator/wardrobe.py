@@ -59,13 +59,13 @@ def base(rng, sex, child, old):
         m['neck'] = 6.3
     m['collar'] = float(r.rand() < .2)
     m['tie'] = 0.
-    m['upper_loose'] = r.uniform(.05, .2) if r.rand() < .45 else r.uniform(.2, .55)
-    m['bump'] = r.uniform(.15, .8)
+    m['upper_loose'] = r.uniform(.03, .14) if r.rand() < .5 else r.uniform(.12, .36)
+    m['bump'] = r.uniform(.3, 1.1)
     m['has_outer'] = 0.
     m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = 1., -.5, 0., .2
     m['waist'] = r.uniform(.6, 1.6)
     m['leg_end'] = r.choice([r.uniform(-7.75, -7.), r.uniform(-6, -4.5), r.uniform(-3.8, -1.4)], p=[.72, .06, .22])
-    m['lower_loose'] = r.uniform(.04, .15) if r.rand() < .45 else r.uniform(.15, .45)
+    m['lower_loose'] = r.uniform(.03, .12) if r.rand() < .45 else r.uniform(.12, .36)
     m['flare'] = r.choice([0, r.uniform(.3, 1.5)], p=[.7, .3])
     m['belt'] = float(r.rand() < .2)
     m['skirt_end'], m['dress'] = 2., 0.
@@ -138,7 +138,7 @@ def jacket(m, r, hem=None):
     m['outer_sleeve'] = r.choice([r.uniform(.95, 1.03), -.1, r.uniform(.5, .9)], p=[.84, .10, .06])
     m['outer_hem'] = hem if hem is not None else r.choice([r.uniform(-.8, .6), r.uniform(-3.5, -.8)], p=[.75, .25])
     m['outer_open'] = r.choice([0., r.uniform(.1, .55)], p=[.5, .5])
-    m['outer_loose'] = r.uniform(.1, .45)
+    m['outer_loose'] = r.uniform(.04, .22)
     if r.rand() < .25:
         m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'] = (8., 1., .3, m['outer'], None) if r.rand() < .3 else (m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'])
     m['scarf'] = float(r.rand() < .18)
@@ -151,7 +151,7 @@ def suit(m, r):
     m['upper'] = m['upper2'] = palette.hsv(r.normal(.58, .1), r.choice([0, .15]), r.uniform(.85, 1.))
     m['upper_pat'], m['collar'], m['tie'], m['neck'], m['vneck'] = 0, 1., float(r.rand() < .7), 6.1, 0.
     m['has_outer'] = float(r.rand() < .75)
-    m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = .98, r.uniform(-1.4, -.6), r.uniform(.2, .5), r.uniform(.1, .25)
+    m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = .98, r.uniform(-1.4, -.6), r.uniform(.2, .5), r.uniform(.04, .15)
     m['sleeve'], m['hem'], m['leg_end'] = 1., r.uniform(.4, 1.), -7.6
     m['shoe'], m['shoe_top'] = palette.hsv(.06, .3, .08), -7.6
     m['print_front'] = m['print_back'] = -1.
@@ -195,7 +195,7 @@ def baseball(m, r):
 
 def winter(m, r):
     jacket(m, r, hem=r.uniform(-1.6, .2))
-    m['outer_open'], m['outer_sleeve'], m['outer_loose'] = 0., 1.03, r.uniform(.2, .55)
+    m['outer_open'], m['outer_sleeve'], m['outer_loose'] = 0., 1.03, r.uniform(.05, .32)
     m['outer'] = palette.hsv(r.rand(), r.uniform(.4, .95), r.uniform(.2, 1.)) if r.rand() < .7 else m['outer']
     m['leg_end'], m['lower_loose'], m['lower_pat'] = -7.6, r.uniform(.2, .5), r.choice([0, 12])
     m['lower'] = m['lower'] if r.rand() < .4 else palette.hsv(r.rand(), r.choice([.1, .8]), r.uniform(.05, .9))

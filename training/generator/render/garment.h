@@ -169,7 +169,8 @@ inline void pattern(int kind, float scale, float seed, const float* c1, const fl
     case 13: t = std::fabs(y - 3.6f - 0.4f * std::sin(seed)) < 0.12f * scale; break;  // band round the chest
     case 14: t = 0.35f * (0.5f + 0.5f * noise.at(x * 0.7f + seed, y * 1.2f, z)) ; break;   // worn denim
   }
-  for (int i = 0; i < 3; ++i) out[i] = c1[i] + (c2[i] - c1[i]) * t;
+  const float grain = 1 + 0.10f * noise.at(x * 1.7f + seed, y * 1.7f, z * 1.7f) + 0.10f * noise.at(x * 14, y * 14 + seed, z * 14);
+  for (int i = 0; i < 3; ++i) out[i] = (c1[i] + (c2[i] - c1[i]) * t) * grain;
 }
 
 inline void face(const Material& m, const float* a, float* c, float& spec) {
