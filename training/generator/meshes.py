@@ -61,7 +61,14 @@ def _dome(rows=5, cols=17):
     return v, v.copy(), _grid(rows, cols)
 
 
-BOX, SPHERE, CYLINDER, TORUS, TYRE, DOME = _box(), _sphere(), _cylinder(), _torus(thick=.03), _torus(thick=.13), _dome()
+def _floor(n=9):
+    """Square of side 2 in the x-z plane, facing up."""
+    x, z = np.meshgrid(np.linspace(-1, 1, n), np.linspace(-1, 1, n))
+    v = np.stack([x.ravel(), 0 * x.ravel(), z.ravel()], 1)
+    return v, np.tile([0, 1., 0], (n * n, 1)), _grid(n, n)
+
+
+BOX, SPHERE, CYLINDER, TORUS, TYRE, DOME, FLOOR = _box(), _sphere(), _cylinder(), _torus(thick=.03), _torus(thick=.13), _dome(), _floor()
 
 
 class Mesh:

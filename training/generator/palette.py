@@ -39,14 +39,14 @@ def trousers(rng):
 
 def skin(rng):
     """Light to dark; the undertone varies."""
-    t = rng.beta(.9, 1.5)
+    t = rng.beta(.85, 1.7)
     c = np.array([.72, .46, .35]) * (1 - t) ** 1.3 + np.array([.085, .042, .026])
     return np.clip(c * np.exp(rng.normal(0, .10)) * (1 + .05 * rng.normal(size=3)), .02, .95)
 
 
 def hair(rng, old):
     k = rng.choice(5, p=[.10, .12, .12, .60, .06] if old else [.44, .30, .18, .03, .05])
-    base = [(.012, .010, .009), (.07, .038, .02), (.32, .21, .10), (.42, .41, .40), (.16, .045, .02)][k]
+    base = [(.020, .016, .014), (.075, .042, .024), (.32, .21, .10), (.42, .41, .40), (.16, .045, .02)][k]
     return np.array(base) * rng.uniform(.6, 1.5)
 
 

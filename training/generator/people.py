@@ -12,7 +12,7 @@ from skeleton import Skeleton
 # Keypoints that COCO's annotators set elsewhere than the joint or vertex of the mesh: (bone that carries the shift,
 # shift in dm in the bone's resting axes; x is mirrored for the right side).
 SHIFTS = {0: ('head', (0, .12, 0)), 5: ('clavicle', (.05, .22, 0)), 11: ('pelvis', (.12, .10, 0)), 15: ('lowerleg01', (0, .15, 0))}
-OWN, OTHERS, THINGS = 1, 199, 200                       # owner ids of meshes in the id picture
+OWN, OTHERS, THINGS, GROUND = 1, 199, 200, 202          # owner ids of meshes in the id picture
 
 
 class Cast:

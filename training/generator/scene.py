@@ -7,8 +7,8 @@ import numpy as np
 
 import lights
 from geometry import X, Y, Z, rot
-from meshes import Mesh
-from people import OTHERS, OWN, Cast, THINGS
+from meshes import FLOOR, Mesh
+from people import GROUND, OTHERS, OWN, THINGS, Cast
 from renderer import Renderer
 from wardrobe import prints
 
@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 192, 256
 ROOM = 1.25 * 1.12                                      # MMPose's padding and some room to zoom
 # how far (dm) a keypoint may lie behind the drawn surface and still count as visible
 DEPTH = np.array([.5, .4, .4, .7, .7, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1.2, 1., 1.])
+SHADOWS = .45                                           # share of records with a shadow on the ground
 SPRITE, FULL = 0, 1
 HEAD_HIDDEN, OWN_HIDDEN, OTHER_HIDDEN = .1, .8, .35     # weights of keypoints that cannot be seen
 
@@ -139,6 +140,10 @@ class Generator:
             for m in other.things:
                 if not (m.owner == THINGS and other.pose.posture == 'sit' and m.count > 3000):
                     mesh.merge(m, R, t, owner=OTHERS if m.owner == OWN else THINGS)
+        if r.rand() < SHADOWS and (view @ Y)[2] < -.02:  # the camera is above the ground
+            shadow = Mesh(GROUND)
+            shadow.add(FLOOR, np.diag([13., 1, 13]), [0, subject.low + .02, 0], np.ones(3))
+            mesh.merge(shadow)
         kps = subject.kps @ tilt.T
         t = -view @ kps[5:17].mean(0) + rot(Y, r.normal(0, 8)) @ rot(X, r.normal(0, 5)) @ np.array([0, 0, distance])
 

@@ -46,7 +46,8 @@ inline bool layer_used(int l, const Material& m) {
 }
 
 inline float scalp(const float* a, const Material& m) {
-  return a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ]);
+  return a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ])
+    + 0.07f * noise.at(a[RX] * 4 + m.seed, a[RY] * 2, a[RZ] * 4);      // no hair line is straight
 }
 
 inline bool in_upper(const Material& m, const float* a, float shrink) {
@@ -123,7 +124,7 @@ inline float offset(int l, const Material& m, const float* a) {
                                             + m.curly * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6));
     }
     case LONGHAIR: return 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
-    case SHOES: return a[RY] > -7.f ? 0.1f + 0.05f * m.bump : 0.10f;
+    case SHOES: return a[RY] > -7.f ? 0.1f + 0.05f * m.bump : 0.10f + 0.1f * smooth(1.2f, 1.6f, a[RZ]);     // toes merge
     case HAT: return 0.10f + m.hat_thick + (m.hat_thick > 0.2f ? 0 : m.hair_thick * 0.6f);
     case SCARF: return 0.22f + 0.18f * noise.at(a[RX] * 2 + s, a[RY] * 4, a[RZ] * 2) + (m.has_outer > 0.5f ? m.outer_loose * 0.3f : 0);
   }
@@ -259,7 +260,8 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
     case HAIRCAP: case LONGHAIR: {
       const float r = 1 + 0.4f * noise.at(x * 9 + m.seed, y * 2.5f, z * 9) + 0.25f * noise.at(x * 24, y * 5, z * 24);
       for (int i = 0; i < 3; ++i) s.c[i] = m.hair[i] * r;
-      s.bump = 0.3f + 0.5f * m.curly; s.spec = 0.06f; break;
+      s.bump = 0.3f + 0.5f * m.curly;
+      s.spec = 0.10f * clamp01(0.6f + noise.at(x * 3 + m.seed, y * 1.5f, z * 3)); break;
     }
     case SHOES: set(s.c, m.shoe); if (y < -8.02f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
     case HAT: set(s.c, m.hat); s.bump = m.hat_shine > 0.1f ? 0 : 0.15f; s.spec = m.hat_shine; break;

@@ -3,6 +3,7 @@
 #include "body.h"
 
 constexpr int OBJECTS = LAYERS;       // layer number of the scene's other things
+constexpr uint8_t GROUND = 202;      // owner of triangles that only catch shadows
 constexpr float NEAR = 0.8f;          // dm
 
 struct Frag { int32_t tri; uint8_t person, layer; float b0, b1; };

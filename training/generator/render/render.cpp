@@ -62,6 +62,12 @@ V3 folds(V3 n, const float* a, float seed, float strength) {
   return unit(n + V3{(c0 + 0.7f * c1) * k, (c2 + 0.7f * c3) * k, 0});
 }
 
+// Hair: fine streaks from the crown downwards.
+V3 strands(V3 n, const float* a, float strength) {
+  const float x = a[RX] * 13, y = a[RY] * 2.5f, z = a[RZ] * 13;
+  return unit(n + V3{noise.at(x, y, z), 0.5f * noise.at(x + 9, y, z + 5), noise.at(x + 4, y + 7, z)} * strength);
+}
+
 void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, float* out) {
   const Lights& L = s.lights;
   const V3 view = unit(p * -1);
@@ -74,7 +80,7 @@ void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, float* out) 
     const V3 ld = load(d);
     float w = dot(n, ld);
     if (w <= 0) continue;
-    if (q == 0 && L.shadow > 0) w *= 1 - L.shadow * (1 - s.shadow.lit(p));
+    if (q == 0 && L.shadow > 0) w *= 1 - L.shadow * (1 - s.shadow.lit(p + n * 0.2f));
     w *= 0.5f + 0.5f * open;
     for (int i = 0; i < 3; ++i) e[i] += w * d[3 + i];
     float h = dot(n, unit(ld + view));
@@ -117,11 +123,28 @@ void shade(const Scene& s, int o, float* out) {
     surface = material(f.layer, m, s.M.prints, a);
     n = unit(n);
     if (surface.bump > 0.02f) n = folds(n, a, m.seed, surface.bump);
+    if (f.layer == HAIRCAP || f.layer == LONGHAIR) n = strands(n, a, 0.5f + 0.4f * m.curly);
   }
   light(s, surface, n, p, occlusion(s, o), out);
 }
 
-// Averages 2 x 2 samples in linear light; each surface of a pixel is shaded once.
+// How much darker (display values, 0 .. 1) the ground is at a sample because of who stands on it.
+float ground_shadow(const Scene& s, int o) {
+  const Frag& f = s.T.f[o];
+  const int* t = s.objects.tris + 3 * f.tri;
+  const float b[3] = {f.b0, f.b1, 1 - f.b0 - f.b1};
+  V3 n{0, 0, 0}, p{0, 0, 0};
+  for (int q = 0; q < 3; ++q) { n = n + s.objects_geo.nrm[t[q]] * b[q]; p = p + s.objects_geo.pos[t[q]] * b[q]; }
+  n = unit(n);
+  const Lights& L = s.lights;
+  const float key = std::max(dot(n, load(L.list)), 0.f) * L.list[4], ambient = L.sky[1] + 0.02f;
+  const float lit = L.shadow > 0 ? 1 - L.shadow * (1 - s.shadow.lit(p)) : 1;
+  const float v = (ambient * (1 - L.ao * occlusion(s, o)) + key * lit) / (ambient + key);
+  return std::min(1 - std::sqrt(v), 0.5f);
+}
+
+// Averages 2 x 2 samples in linear light; each surface of a pixel is shaded once. Shadows on the ground are black with
+// partial alpha.
 void resolve(const Scene& s, uint8_t* rgba) {
   const Target& T = s.T;
   const int w = T.W / 2, h = T.H / 2;
@@ -130,20 +153,25 @@ void resolve(const Scene& s, uint8_t* rgba) {
       uint8_t* out = rgba + 4 * (y * w + x);
       const int base = 2 * y * T.W + 2 * x, at[4] = {base, base + 1, base + T.W, base + T.W + 1};
       float sum[3] = {0, 0, 0}, colour[4][3];
+      float shadow = 0;
       int key[4], covered = 0, kinds = 0;
       for (int q = 0; q < 4; ++q) {
         if (T.z[at[q]] <= 0) continue;
-        ++covered;
         const Frag& f = T.f[at[q]];
+        if (f.layer == OBJECTS && s.objects.owner[f.tri] == GROUND) { shadow += ground_shadow(s, at[q]); continue; }
+        ++covered;
         const int k = f.person * 256 + f.layer;
         int i = 0;
         while (i < kinds && key[i] != k) ++i;
         if (i == kinds) { key[kinds++] = k; shade(s, at[q], colour[i]); }
         for (int c = 0; c < 3; ++c) sum[c] += colour[i][c];
       }
-      if (!covered) { std::memset(out, 0, 4); continue; }
-      for (int c = 0; c < 3; ++c) out[c] = uint8_t(255 * std::sqrt(clamp01(sum[c] / covered)) + 0.5f);   // rough display gamma
-      out[3] = uint8_t(covered * 255 / 4);
+      const float alpha = covered + shadow;
+      if (alpha <= 0) { std::memset(out, 0, 4); continue; }
+      const float share = covered / alpha;
+      for (int c = 0; c < 3; ++c)                                       // rough display gamma
+        out[c] = covered ? uint8_t(255 * share * std::sqrt(clamp01(sum[c] / covered)) + 0.5f) : 0;
+      out[3] = uint8_t(alpha * 255 / 4);
     }
 }
 
@@ -282,7 +310,9 @@ void rz_render(void* h, int W, int H, const float* cam, int n, const float** ver
   const Lights L{lights, lights + 3, lights + 6, nl, shadow, ao};
   if (shadow > 0) {
     S.begin(load(L.list), geo[BODY], M.begin[0], M.begin[1]);
-    S.add(otris, ot, og);
+    int casting = ot;                   // the ground comes last and casts none
+    while (casting > 0 && oowner[casting - 1] == GROUND) --casting;
+    S.add(otris, casting, og);
     for (int p = 0; p < n; ++p)
       for (int l : {int(BODY), int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(HAT)})
         if (layer_used(l, materials[p])) S.add(M.layer(l).data(), int(M.layer(l).size() / 3), geo[p * LAYERS + l]);
@@ -292,6 +322,7 @@ void rz_render(void* h, int W, int H, const float* cam, int n, const float** ver
   for (size_t o = 0; o < T.z.size(); ++o) {
     zbuf[o] = T.z[o];
     id[o] = T.z[o] <= 0 ? 0 : T.f[o].layer == OBJECTS ? oowner[T.f[o].tri] : 1 + T.f[o].person;
+    if (id[o] == GROUND) zbuf[o] = id[o] = 0;
   }
 }
 
