@@ -12,6 +12,8 @@ import numpy as np
 import assets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+OWN_LOOKS = ('skin', 'hair', 'hair_thick', 'hair_line', 'ear_cover', 'curly', 'long_hair', 'beard', 'brows', 'seed', 'glasses', 'mouth',
+             'hat_line', 'hat_slope', 'hat_thick', 'hood', 'print_back')
 FLAGS = ['-O3', '-march=native', '-ffast-math', '-std=c++17', '-fPIC']
 
 
@@ -80,6 +82,15 @@ class Renderer:
             v = material[name]
             out.extend(v if size == 3 else (v,))
         return np.array(out, np.float32)
+
+    def same_clothes(self, material, like):
+        """A copy of a packed material in the other's clothes, with its own head."""
+        out, at = like.copy(), 0
+        for name, size in self.fields:
+            if name in OWN_LOOKS:
+                out[at:at + size] = material[at:at + size]
+            at += size
+        return out
 
     def pose(self, i, j, t, rotations):
         """Body: bank bodies i and j blended by t, with (B, 3, 3) local bone rotations."""

@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 192, 256
 ROOM = 1.25 * 1.12                                      # MMPose's padding and some room to zoom
 # how far (dm) a keypoint may lie behind the drawn surface and still count as visible
 DEPTH = np.array([.5, .4, .4, .7, .7, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1.2, 1., 1.])
+TEAM = .5                                               # share of neighbours at the same sport dressed alike
 SHADOWS = .45                                           # share of records with a shadow on the ground
 SPRITE, FULL = 0, 1
 HEAD_HIDDEN, OWN_HIDDEN, OTHER_HIDDEN = .1, .8, .35     # weights of keypoints that cannot be seen
@@ -53,6 +54,8 @@ class Generator:
             other = self.cast.pick(posture)
             if other is not None and other is not subject:
                 R = rot(Y, yaw)
+                if subject.pose.outfit and subject.pose.outfit == other.pose.outfit and r.rand() < TEAM:
+                    other.material = self.renderer.same_clothes(other.material, subject.material)
                 level = subject.low - other.low if posture != 'sit' else (subject.pose.where('root') - other.pose.where('root'))[1]
                 out.append((other, R, np.array([at[0], level, at[1]])))
 
@@ -60,6 +63,9 @@ class Generator:
         if close:
             sign = 1 if close[0]['side'] == 'L' else -1
             put('stand', (sign * r.uniform(3.2, 4.3), r.normal(.2, .5)), r.normal(0, 18))
+        table = [o for n, o in subject.pose.things if n == 'table' and posture == 'sit']
+        if table and r.rand() < .4:                     # across the table
+            put('sit', (r.normal(0, 3), subject.pose.where('root')[2] + table[0]['ahead'] + table[0].get('deep', 6) + 1.8), 180 + r.normal(0, 15))
         right = np.array([to_camera[2], -to_camera[0]])
         front = np.array([to_camera[0], to_camera[2]])
         k = r.rand()

@@ -78,6 +78,7 @@ def base(rng, sex, child, old):
     m['print_front'] = float(r.randint(PRINTS)) if r.rand() < .28 else -1.
     m['print_back'] = float(r.randint(PRINTS)) if r.rand() < .15 else -1.
     m['print_size'] = r.uniform(.4, 1.)
+    m['seams'] = float(r.randint(16))
     hat(m, r)
     hair_style(m, r, sex, old)
     return m
@@ -221,7 +222,7 @@ def beach(m, r):
         m['upper_pat'], m['lower_pat'] = r.choice([0, 7, 10, 12]), 0
         m['sleeve'], m['hem'], m['leg_end'] = r.choice([1., .4]), -.5, r.choice([-7.4, -3.5])
         m['upper_loose'] = m['lower_loose'] = .04
-        m['bump'] = .1
+        m['bump'], m['seams'] = .1, 0.
     elif k < .8:                                        # bathing shorts or bikini
         m['has_upper'] = 0.
         m['waist'], m['leg_end'], m['lower'] = r.uniform(.3, .9), r.choice([r.uniform(-3.8, -1.6), -.6]), palette.hsv(r.rand(), .8, .8)

@@ -13,7 +13,7 @@
   F(shoe_top) F(sock_top) F(gloves) F(scarf) \
   F(hair_thick) F(hair_line) F(ear_cover) F(curly) F(long_hair) F(beard) F(brows) \
   F(hat_line) F(hat_slope) F(hat_thick) F(hat_shine) F(hood) \
-  F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size)
+  F(seams) F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size)
 
 struct Material {
 #define F(n) float n[3];
@@ -86,7 +86,7 @@ inline bool in_hat(const Material& m, const float* a) {
 inline bool inside(int layer, const Material& m, const float* a) {
   switch (layer) {
     case BODY: return !(in_upper(m, a, 0.12f) || in_lower(m, a, 0.12f) || in_outer(m, a, 0.25f));
-    case UPPER: return in_upper(m, a, 0);
+    case UPPER: return in_upper(m, a, 0) && !in_outer(m, a, 0.3f);
     case OUTER: return in_outer(m, a, 0);
     case LOWER: return in_lower(m, a, 0);
     case SKIRT: return a[RY] > m.skirt_end;
@@ -207,6 +207,16 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
   s.bump = 0; s.spec = 0;
   const float x = a[RX], y = a[RY], z = a[RZ];
   const bool arm = a[ARM_W] > 0.5f;
+  auto darker = [&](float k) { for (float& c : s.c) c *= k; };
+  auto line = [](float v, float at) { return std::fabs(v - at) < 0.035f; };
+  // stitched edges and pockets: seams is a set of bits
+  const int seams = int(m.seams);
+  auto stitch_top = [&](float sleeve, float hem, const float* trim) {
+    if (seams & 1 && (arm ? a[ALONG] > sleeve - 0.06f && a[ALONG] < 1.05f : y < hem + 0.25f)) mix(s.c, trim, 0.85f);    // cuffs
+    if (seams & 2 && !arm && z > 0.2f && std::fabs(std::fabs(x) - 0.75f) < 0.4f && (line(y, 1.1f) || line(y, 0.3f) || line(std::fabs(x), 0.37f)) && y < 1.12f && y > 0.28f) darker(0.6f);
+    if (seams & 4 && !arm && z > 0.2f && x > 0.35f && x < 1.05f && y > 3.1f && y < 3.9f && (line(y, 3.87f) || line(y, 3.13f) || line(x, 0.38f) || line(x, 1.02f))) darker(0.6f);
+    if (arm && line(a[ALONG] * 3, 0.12f)) darker(0.75f);
+  };
   auto printed = [&](const float* colour) {
     if (arm) return;
     const float w = m.print_size;
@@ -237,6 +247,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
     case UPPER:
       pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
       if (m.has_outer < 0.5f) printed(m.upper2);
+      stitch_top(m.sleeve, m.hem, m.upper2);
       if (m.collar > 0.5f && !arm && y > m.neck - 0.4f) mix(s.c, m.upper2, 0.9f);
       if (m.collar > 0.5f && z > 0.2f && std::fabs(x) < 0.04f) for (float& c : s.c) c *= 0.6f;      // button line
       if (m.tie > 0.5f && z > 0.2f && y < m.neck && std::fabs(x) < 0.1f + 0.035f * (m.neck - y) && y > 1.5f) set(s.c, m.tie_colour);
@@ -245,6 +256,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
     case OUTER:
       pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
       printed(m.outer2);
+      stitch_top(m.outer_sleeve, m.outer_hem, m.outer2);
       if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) for (float& c : s.c) c *= 0.35f;    // zip
       if (m.outer_open > 0 && z > 0.2f && y > 2.2f && std::fabs(x) < m.outer_open * (0.35f + 0.13f * (6.2f - y)) + 0.09f + 0.1f * (y - 2.2f))
         for (float& c : s.c) c *= 0.72f;                                                           // lapels
@@ -255,7 +267,13 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       s.bump = m.bump; break;
     case LOWER:
       pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, s.c);
-      if (m.belt > 0.5f && y > m.waist - 0.3f) for (float& c : s.c) c *= 0.25f;
+      if (m.belt > 0.5f && y > m.waist - 0.3f) darker(0.25f);
+      if (seams & 8) {
+        if (z > 0.2f && line(x, 0) && y > -0.6f) darker(0.6f);                                                   // fly
+        if (z < -0.2f && std::fabs(std::fabs(x) - 0.75f) < 0.45f && y < -0.1f && y > -1.2f && (line(y, -0.15f) || line(y, -1.15f) || line(std::fabs(x), 0.35f) || line(std::fabs(x), 1.15f))) darker(0.6f);
+        if (z > 0.1f && y > -0.5f && line(std::fabs(x) - 0.4f * y, 0.95f)) darker(0.65f);                          // pockets
+        if (line(z, -0.1f) && std::fabs(x) > 1.f) darker(0.75f);
+      }
       s.bump = m.bump; break;
     case HAIRCAP: case LONGHAIR: {
       const float r = 1 + 0.4f * noise.at(x * 9 + m.seed, y * 2.5f, z * 9) + 0.25f * noise.at(x * 24, y * 5, z * 24);

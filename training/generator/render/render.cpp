@@ -31,6 +31,11 @@ struct Scene {
   const Target& T;
 };
 
+inline bool is_ground(const Scene& s, int o) {
+  const Frag& f = s.T.f[o];
+  return f.layer == OBJECTS && s.objects.owner[f.tri] == GROUND;
+}
+
 // Share of the surroundings that is nearer to the camera than the sample: dark creases and contacts.
 float occlusion(const Scene& s, int o) {
   static const float dir[8][2] = {{1, 0}, {.7f, .7f}, {0, 1}, {-.7f, .7f}, {-1, 0}, {-.7f, -.7f}, {0, -1}, {.7f, -.7f}};
@@ -42,7 +47,7 @@ float occlusion(const Scene& s, int o) {
   for (int q = 0; q < 8; ++q) {
     const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.75f + 0.5f * ((x * 7 + y * 13 + q * 5) & 7) / 7.f);
     const int u = x + int(dir[q][0] * r), v = y + int(dir[q][1] * r);
-    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= 0) continue;
+    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= 0 || is_ground(s, v * T.W + u)) continue;
     const float nearer = depth - 1 / T.z[v * T.W + u];
     sum += smooth(0.06f, 0.5f, nearer) * smooth(3.5f, 1.5f, nearer);
   }
@@ -153,12 +158,15 @@ void resolve(const Scene& s, uint8_t* rgba) {
       uint8_t* out = rgba + 4 * (y * w + x);
       const int base = 2 * y * T.W + 2 * x, at[4] = {base, base + 1, base + T.W, base + T.W + 1};
       float sum[3] = {0, 0, 0}, colour[4][3];
-      float shadow = 0;
+      float shadow = 0, dark = -1;
       int key[4], covered = 0, kinds = 0;
       for (int q = 0; q < 4; ++q) {
         if (T.z[at[q]] <= 0) continue;
         const Frag& f = T.f[at[q]];
-        if (f.layer == OBJECTS && s.objects.owner[f.tri] == GROUND) { shadow += ground_shadow(s, at[q]); continue; }
+        if (is_ground(s, at[q])) {
+          shadow += dark = dark < 0 ? ground_shadow(s, at[q]) : dark;
+          continue;
+        }
         ++covered;
         const int k = f.person * 256 + f.layer;
         int i = 0;
