@@ -26,6 +26,7 @@ const ENTRIES = {
   'datasets/index': 'src/datasets/index.ts',
   'evaluation/index': 'src/evaluation/index.ts',
   'structures/index': 'src/structures/index.ts',
+  'tracking/index': 'src/tracking/index.ts',
   'visualization/index': 'src/visualization/index.ts',
   'cli/inpose': 'src/cli/inpose.ts',
 };

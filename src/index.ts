@@ -56,5 +56,8 @@ export * from './datasets/index.js';
 // Metrics
 export * from './evaluation/index.js';
 
+// Following people from frame to frame
+export * from './tracking/index.js';
+
 // Drawing
 export * from './visualization/index.js';

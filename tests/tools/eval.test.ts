@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PersonRecord } from '../../bench/eval/page.js';
 import { flippedAnswer, writeFixture, type Found } from '../bundle/fixture.js';
 import { encodePng } from '../support/png.js';
-import { LEAST_PCK, SAMPLE_PICTURE, SAMPLE_SIZE, samplePck } from '../support/sample.js';
+import { SAMPLE_PICTURE } from '../support/sample.js';
+import { LEAST_PCK, SAMPLE_SIZE, samplePck } from '../support/sample_pck.js';
 import { runScript, type Ended } from '../support/run_script.js';
 
 const KEYPOINT_TOLERANCE_PX = 0.02;

@@ -1,13 +1,16 @@
 /** The high-level entry (MMPose: `mmpose/apis/inferencers/pose2d_inferencer.py`): pictures and videos in, one sample per picture out. */
 import { readConfig } from '../../config.js';
 import type { BackendName } from '../../backend/init.js';
+import { InputError } from '../../errors.js';
 import type { ByteSourceLike } from '../../checkpoint/byte_source.js';
 import type { PoseMetaInfo } from '../../datasets/metainfo/types.js';
 import { zeros } from '../../ndarray.js';
 import type { PoseDataSample } from '../../structures/pose_data_sample.js';
 import { mergeDataSamples } from '../../structures/utils.js';
+import { RoiTracker } from '../../tracking/roi.js';
 import type { BoxesLike } from '../boxes.js';
 import type { FrameSource } from '../frame.js';
+import { HeldPicture } from '../held_picture.js';
 import { FrameTicker } from '../frame_ticker.js';
 import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import type { PoseModel } from '../pose_model.js';
@@ -47,6 +50,7 @@ const OPTION_KEYS = {
 };
 
 const INFER_KEYS = {
+  tracker: undefined,
   bboxes: undefined,
   bboxFormat: undefined,
   flipTest: undefined,
@@ -58,10 +62,12 @@ const INFER_KEYS = {
 export interface InferOptions extends PredictOptions {
   /** Person boxes, px, image space. Left out: the whole picture is one person; an empty list: nobody. */
   readonly bboxes?: BoxesLike | null;
+  /** In place of boxes: finds one person anywhere in the picture, and follows it through the pictures of later calls. */
+  readonly tracker?: RoiTracker | null;
 }
 
 export interface StreamOptions extends Omit<InferOptions, 'timestamp' | 'bboxes'> {
-  /** Boxes for all frames, or a function that gives the next frame's from the last result. */
+  /** Boxes for all frames, or a function that gives the next frame's from the last result. @default a tracker follows one person */
   readonly bboxes?: BoxesLike | null | ((last: PoseDataSample | null) => BoxesLike | null | undefined);
 }
 
@@ -121,23 +127,26 @@ export class Pose2DInferencer {
 
   /**
    * Poses of all persons in one picture, as one sample; heatmaps, if asked for, in the picture's own pixels. Calls queue in order; the picture is read when this is called.
+   * With a `tracker` it is one person, found by itself; a picture may then be looked at several times.
    *
    * @throws InputError for an unusable picture or box; BackendError when the GPU fails or `dispose` is called meanwhile
    */
   async infer(image: FrameSource, options: InferOptions = {}): Promise<PoseDataSample> {
     readConfig(options as Record<string, unknown>, 'infer options', INFER_KEYS);
-    const { bboxes, ...rest } = options;
+    const { bboxes, tracker, ...rest } = options;
+    if (tracker) return this.#follow(image, tracker, options);
     const { samples, width, height, timings } = await inferPicture(this.model, image, bboxes, rest);
     this.#timings = timings;
     return samples.length > 0 ? mergeDataSamples(samples) : this.#nobody([height, width], options.timestamp ?? 0);
   }
 
   /**
-   * Poses for a playing video, until it ends or the signal is aborted. A frame that arrives while the last one is being computed
+   * Poses for a playing video, until it ends or the signal is aborted; without `bboxes` of one person, who is found and followed
+   * (`tracker: null` takes the whole picture as one person instead). A frame that arrives while the last one is being computed
    * replaces the one that waits: results are always of the newest picture. `timestamp` is the frame's presentation time.
    */
   async *stream(video: HTMLVideoElement, options: StreamOptions = {}): AsyncGenerator<PoseDataSample, void, undefined> {
-    const { bboxes, signal, ...rest } = options;
+    const { bboxes, signal, tracker = bboxes === undefined ? new RoiTracker() : null, ...rest } = options;
     const ticker = new FrameTicker(video);
     const stop = () => ticker.stop();
     signal?.addEventListener('abort', stop);
@@ -149,7 +158,7 @@ export class Pose2DInferencer {
         if (this.model.queue.closed) throw this.model.queue.closed;
         if (timestamp === null) return;
         const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
-        last = await this.infer(video, { ...rest, bboxes: boxes, timestamp, signal });
+        last = await this.infer(video, { ...rest, tracker, bboxes: boxes, timestamp, signal });
         yield last;
       }
     } catch (error) {
@@ -165,6 +174,35 @@ export class Pose2DInferencer {
   /** Frees the model and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
   dispose(): Promise<void> {
     return this.model.dispose();
+  }
+
+  async #follow(image: FrameSource, tracker: RoiTracker, options: InferOptions): Promise<PoseDataSample> {
+    const { bboxes, tracker: _, bboxFormat, ...rest } = options;
+    if (bboxes || bboxFormat) throw new InputError('infer options: found bboxes and a tracker; expected one of them.');
+    const [w, h] = pipelineOf(this.model).affine.inputSize;
+    const held = new HeldPicture(image);
+    const total = noTimings();
+    const start = performance.now();
+    const look = async (source: FrameSource, boxes: BoxesLike) => {
+      const { samples, timings } = await inferPicture(this.model, source, boxes, rest);
+      for (const hop of Object.keys(total) as (keyof Timings)[]) total[hop] += timings[hop];
+      return samples;
+    };
+    // One pass is the rule while somebody is followed, and needs no copy. Either way the picture is read now.
+    let fresh = tracker.box !== null && held.imgShape !== null;
+    if (!fresh) void held.still();
+    try {
+      const view = { imgShape: held.imgShape ?? (await held.decodedShape()), aspectRatio: w / h };
+      const sample = await tracker.track(view, (boxes) => {
+        if (!fresh) return held.still().then((source) => look(source, boxes));
+        fresh = false;
+        return look(image, boxes);
+      });
+      this.#timings = { ...total, total: performance.now() - start };
+      return mergeDataSamples([sample]);
+    } finally {
+      held.close();
+    }
   }
 
   #nobody(imgShape: readonly [h: number, w: number], timestamp: number): PoseDataSample {
