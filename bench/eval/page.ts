@@ -4,7 +4,6 @@
  */
 import { inferenceTopdown, initModel } from '../../src/apis/inference.js';
 import type { PoseModel } from '../../src/apis/pose_model.js';
-import type { BackendChoice } from '../../src/backend/init.js';
 import type { CocoImage, CocoJson } from '../../src/datasets/coco.js';
 import {
   BaseCocoStyleDataset,
@@ -13,18 +12,11 @@ import {
 } from '../../src/datasets/datasets/base_coco_style_dataset.js';
 import { CocoMetric } from '../../src/evaluation/metrics/coco_metric.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
+import type { ModelRequest } from './cli_options.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-export interface StartRequest {
-  /** URL; null: the default model. */
-  readonly checkpoint: string | null;
-  /** Text of `--config`; null: the one inside the checkpoint. */
-  readonly config: string | null;
-  /** Text of the config found beside the checkpoint, used when there is none inside. */
-  readonly sidecar: string | null;
-  readonly backend: BackendChoice;
-  readonly flip: boolean;
+export interface StartRequest extends ModelRequest {
   readonly annotations: string;
   /** COCO detection results; null: the annotated boxes. */
   readonly detections: string | null;

@@ -39,7 +39,7 @@ const SUDDEN_DROP = 0.75;
 /** How fast "usual" follows. */
 const USUAL_RATE = 0.1;
 /** A pose whose region overlaps the box it was found in by less (IoU) was seen too small, or cut: it is looked at again. */
-const SETTLED_OVERLAP = 0.7;
+const SETTLED_OVERLAP = 0.8;
 /** A search that ends where the person was anyway was in vain. */
 const SAME_PLACE = 0.3;
 /** Joints that score at least this part of the person's mean shape the region. */
