@@ -1,12 +1,17 @@
 /** The library as the page uses it: one model in, one sample per picture out. */
-import { Pose2DInferencer } from 'inpose';
+import { Pose2DInferencer, RoiTracker } from 'inpose';
 import type { BackendChoice, LoadProgress, PoseConfig, PoseDataSample, PoseMetaInfo } from 'inpose';
+import defaultModel from '../models/inpose-default.json';
 import type { Box } from './box_editor.js';
 
 export type FlipChoice = 'config' | 'on' | 'off';
 
+/** Who is looked at when no box is drawn. */
+export type Alone = 'find' | 'whole';
+
 export interface EngineRequest {
-  readonly checkpoint: File;
+  /** null: the model that comes with the library. */
+  readonly checkpoint: File | null;
   /** MMPose config as text, picked with the file or pasted; null: it is in the checkpoint. */
   readonly config: string | null;
   readonly backend: BackendChoice;
@@ -17,15 +22,26 @@ export interface EngineRequest {
 
 type Picture = HTMLImageElement | ImageBitmap;
 
+export interface HowToLook {
+  readonly boxes: readonly Box[];
+  readonly alone: Alone;
+  /** Of a video: who was found is followed. null: this picture has nothing to do with the last one. */
+  readonly tracker: RoiTracker | null;
+  readonly flip: FlipChoice;
+  /** ms */
+  readonly timestamp: number;
+}
+
 export interface Engine {
+  /** For titles and files. */
+  readonly name: string;
   readonly metainfo: PoseMetaInfo;
   readonly backend: { readonly name: string; readonly reason: string };
   /** ms per step of the last picture */
   readonly timings: Readonly<Record<string, number>>;
   /** Name and value of what is worth knowing about the model. */
   readonly facts: readonly (readonly [name: string, value: string])[];
-  /** Without boxes the whole picture is one person. */
-  infer(picture: Picture, boxes: readonly Box[], flip: FlipChoice, timestamp: number): Promise<PoseDataSample>;
+  infer(picture: Picture, how: HowToLook): Promise<PoseDataSample>;
   dispose(): Promise<void>;
 }
 
@@ -33,13 +49,13 @@ export interface Engine {
 export async function openEngine(request: EngineRequest): Promise<Engine> {
   const { checkpoint, config, backend, signal, onProgress } = request;
   const inferencer = await Pose2DInferencer.create({
-    checkpoint,
+    ...(checkpoint && { checkpoint, config }),
     backend,
-    config,
     signal,
     onProgress: (progress) => onProgress(...describeProgress(progress)),
   });
   return {
+    name: checkpoint?.name ?? defaultModel.name,
     metainfo: inferencer.metainfo,
     backend: inferencer.backend,
     facts: factsOf(inferencer, checkpoint),
@@ -47,10 +63,11 @@ export async function openEngine(request: EngineRequest): Promise<Engine> {
       const { total: _, ...hops } = inferencer.timings;
       return hops;
     },
-    infer: (picture, boxes, flip, timestamp) =>
+    infer: (picture, { boxes, alone, tracker, flip, timestamp }) =>
       inferencer.infer(picture, {
         timestamp,
         ...(boxes.length > 0 && { bboxes: boxes.map(({ x1, y1, x2, y2 }) => [x1, y1, x2, y2]) }),
+        ...(boxes.length === 0 && alone === 'find' && { tracker: tracker ?? new RoiTracker() }),
         ...(flip !== 'config' && { flipTest: flip === 'on' }),
       }),
     dispose: () => inferencer.dispose(),
@@ -64,15 +81,40 @@ function describeProgress({ stage, loaded, total }: LoadProgress): [text: string
   return total > 0 ? [text, loaded / total] : [text];
 }
 
-function factsOf({ model, metainfo, notices }: Pose2DInferencer, { name, size }: File): [string, string][] {
+function factsOf({ model, metainfo, notices }: Pose2DInferencer, file: File | null): [string, string][] {
   const { backbone, head } = networkOf(model.config);
   const facts: [string, string][] = [
-    ['File', `${name}, ${(size / 1e6).toFixed(1)} MB`],
+    ...(file ? factsOfFile(file) : factsOfDefault()),
     ['Network', [backbone?.type, head?.type].filter(Boolean).join(' + ')],
     ['Keypoints', `${metainfo.numKeypoints} (${metainfo.datasetName})`],
+    ['Input', inputOf(model.config)],
     ['Flip test', model.testCfg.flipTest ? 'on in the config' : 'off in the config'],
   ];
   return [...facts, ...notices.map((notice): [string, string] => ['Note', notice])];
+}
+
+function factsOfFile({ name, size }: File): [string, string][] {
+  return [
+    ['Model', name],
+    ['Source', `a file on this device, ${(size / 1e6).toFixed(1)} MB`],
+    ['Measured', 'not here; npm run eval measures it on your own pictures'],
+  ];
+}
+
+function factsOfDefault(): [string, string][] {
+  const { name, preview, source, measured, limits } = defaultModel;
+  return [
+    ['Model', preview ? `${name} (preview)` : name],
+    ['Source', source],
+    ['Measured', measured],
+    ['Limits', limits],
+  ];
+}
+
+/** Width and height that the network sees, px; every codec and crop of MMPose's says it under this name. */
+function inputOf(config: PoseConfig): string {
+  const found = JSON.stringify(config).match(/"input_size":\[(\d+),(\d+)\]/);
+  return found ? `${found[1]} x ${found[2]} px` : 'as the config says';
 }
 
 interface Node {

@@ -4,7 +4,14 @@ import { byId, make } from './dom.js';
 import { openEngine } from './engine.js';
 import type { Engine } from './engine.js';
 import { DemoError, describeError } from './messages.js';
-import { hideError, say } from './notices.js';
+import { say } from './notices.js';
+
+interface Source {
+  readonly checkpoint: File | null;
+  readonly config: string | null;
+}
+
+const DEFAULT: Source = { checkpoint: null, config: null };
 
 export class ModelPanel {
   readonly #backend = byId('backend', HTMLSelectElement);
@@ -15,8 +22,9 @@ export class ModelPanel {
   #checkpoint: File | null = null;
   /** What a person gives with a file or pastes wins over what is in the checkpoint. */
   #config: string | null = null;
-  /** What the model in use was loaded from. */
-  #used: { readonly checkpoint: File; readonly config: string | null } | null = null;
+  /** What the model in use was loaded from; a checkpoint of null is the default model. */
+  #used: Source | null = null;
+  #name = '';
   #loading: AbortController | null = null;
 
   /** @param onEngine - takes over every model that was loaded */
@@ -24,14 +32,23 @@ export class ModelPanel {
     this.#onEngine = onEngine;
   }
 
-  /** Name of the file that the model in use came from. */
+  /** Of the model in use. */
   get name(): string {
-    return this.#used?.checkpoint.name ?? '';
+    return this.#name;
+  }
+
+  /** Loads the model that comes with the library. */
+  async useDefault(): Promise<void> {
+    this.#checkpoint = null;
+    this.#config = null;
+    this.#configText.value = '';
+    await this.load();
   }
 
   /** Loads the model in use once more, on the backend that is selected now; a file that failed meanwhile is forgotten. */
   async reload(): Promise<void> {
-    if (this.#used) {
+    // What is being loaded now is meant, if it is anything.
+    if (this.#used && !this.#loading) {
       this.#checkpoint = this.#used.checkpoint;
       this.#config = this.#used.config;
     }
@@ -71,16 +88,23 @@ export class ModelPanel {
     this.#configText.value = '';
     if (this.#config === null) return;
     this.#config = null;
-    await this.load();
+    if (this.#checkpoint) await this.load();
   }
 
-  /** Loads what was chosen last; a load in progress is cancelled. */
+  /** Loads what was chosen last; a load in progress is cancelled. A page without a model falls back to the default one. */
   async load(): Promise<void> {
-    if (!this.#checkpoint) return;
+    try {
+      await this.#load({ checkpoint: this.#checkpoint, config: this.#config });
+    } catch (error) {
+      if (this.#checkpoint && !this.#used && !this.#loading) void this.#load(DEFAULT).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #load(source: Source): Promise<void> {
     this.cancel();
     const own = (this.#loading = new AbortController());
-    const source = { checkpoint: this.#checkpoint, config: this.#config };
-    this.#showProgress(`Opening ${source.checkpoint.name}`);
+    this.#showProgress(`Opening ${source.checkpoint?.name ?? 'the default model'}`);
     try {
       const engine = await openEngine({
         ...source,
@@ -92,13 +116,14 @@ export class ModelPanel {
       });
       if (own.signal.aborted) return await engine.dispose();
       this.#used = source;
+      this.#name = engine.name;
       this.#showFacts(engine);
       this.#hideProgress(own);
-      hideError();
       await this.#onEngine(engine);
     } catch (error) {
       // A newer load speaks for itself.
       if (this.#loading !== own && own.signal.aborted) return;
+      if (!this.#used) byId('no-model', HTMLElement).hidden = false;
       if (describeError(error) && /config/i.test(String(error))) this.#configDetails.open = true;
       throw error;
     } finally {
@@ -126,9 +151,8 @@ export class ModelPanel {
   }
 
   #showFacts(engine: Engine): void {
-    byId('model-none', HTMLElement).hidden = true;
     byId('no-model', HTMLElement).hidden = true;
-    byId('pick-model', HTMLElement).textContent = 'Change';
+    byId('use-default', HTMLElement).hidden = this.#used?.checkpoint === null;
     const facts = byId('model-facts', HTMLElement);
     facts.hidden = false;
     facts.replaceChildren(...engine.facts.flatMap(([name, value]) => [make('dt', name), make('dd', value)]));

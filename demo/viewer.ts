@@ -1,7 +1,8 @@
 /** Picture, video or webcam on the stage, and the model's answers to them. */
 import { BoxEditor } from './box_editor.js';
 import { byId, download } from './dom.js';
-import type { Engine, FlipChoice } from './engine.js';
+import { RoiTracker } from 'inpose';
+import type { Alone, Engine, FlipChoice, HowToLook } from './engine.js';
 import { openPhoto, openVideo, openWebcam } from './media.js';
 import type { Media } from './media.js';
 import { attempt, say, showError } from './notices.js';
@@ -14,13 +15,17 @@ const SAMPLE = './sample.png';
 /** A paused video has no next frame, but boxes and settings may change. */
 const PAUSED_MS = 200;
 
-const BOX_COUNTS = ['The whole picture counts as one person.', 'One person is marked.', 'N people are marked.'];
+const NO_BOXES: Readonly<Record<Alone, string>> = {
+  find: 'One person is found without a box.',
+  whole: 'The whole picture counts as one person.',
+};
 
 export class Viewer {
   readonly boxes: BoxEditor;
   readonly #photo = byId('photo', HTMLImageElement);
   readonly #video = byId('video', HTMLVideoElement);
   readonly #flip = byId('flip', HTMLSelectElement);
+  readonly #alone = byId('alone', HTMLSelectElement);
   readonly #style = byId('skeleton-style', HTMLSelectElement);
   readonly #labels = byId('labels', HTMLSelectElement);
   readonly #threshold = byId('threshold', HTMLInputElement);
@@ -93,21 +98,32 @@ export class Viewer {
 
   /** Takes over a model; the one before is freed. */
   async setEngine(engine: Engine): Promise<void> {
-    await this.#engine?.dispose();
+    const before = this.#engine;
+    this.#engine = null;
+    this.#forget();
+    await before?.dispose();
     this.#engine = engine;
     await this.#restart();
   }
 
   /** Forgets the last result and looks at what is on the stage. */
   async #restart(): Promise<void> {
+    this.#forget();
+    // Until there is a model, loading it is the news.
+    if (!this.#engine) {
+      if (this.#media?.kind !== 'photo') say('Playing. The skeleton appears when a model is loaded.');
+      return;
+    }
+    if (this.#media?.kind === 'photo') await this.#analysePhoto();
+    else void this.#play(this.#engine);
+  }
+
+  #forget(): void {
     this.#generation++;
     this.#report = null;
     this.#stage.clear();
     this.#results.clear();
     this.#refreshSaveButtons();
-    if (!this.#engine) say(this.#media?.kind === 'photo' ? '' : 'Playing. Choose a checkpoint to see the skeleton.');
-    else if (this.#media?.kind === 'photo') await this.#analysePhoto();
-    else void this.#play(this.#engine);
   }
 
   /** Looks at a picture once more; a video is being looked at anyway. */
@@ -135,7 +151,7 @@ export class Viewer {
     say('Looking at the picture', true);
     const start = performance.now();
     try {
-      const sample = await engine.infer(this.#photo, this.boxes.boxes, this.#flip.value as FlipChoice, 0);
+      const sample = await engine.infer(this.#photo, this.#how(null, 0));
       if (!isCurrent()) return;
       await this.#showResult(engine, media, sample, performance.now() - start);
       say(this.#summary());
@@ -149,11 +165,12 @@ export class Viewer {
   async #play(engine: Engine): Promise<void> {
     const isCurrent = this.#watch();
     const media = this.#media!;
+    const tracker = new RoiTracker();
     say(`Running on ${media.kind === 'webcam' ? 'the webcam' : 'the video'}.`);
     try {
       while (isCurrent()) {
         await this.#nextFrame();
-        if (isCurrent()) await this.#analyseFrame(engine, media, isCurrent);
+        if (isCurrent()) await this.#analyseFrame(engine, media, tracker, isCurrent);
       }
     } catch (error) {
       if (!isCurrent()) return;
@@ -162,18 +179,23 @@ export class Viewer {
     }
   }
 
-  async #analyseFrame(engine: Engine, media: Media, isCurrent: () => boolean): Promise<void> {
+  async #analyseFrame(engine: Engine, media: Media, tracker: RoiTracker, isCurrent: () => boolean): Promise<void> {
     const start = performance.now();
     const timestamp = this.#video.currentTime * 1000;
     const frame = await createImageBitmap(this.#video);
     try {
-      const sample = await engine.infer(frame, this.boxes.boxes, this.#flip.value as FlipChoice, timestamp);
+      const sample = await engine.infer(frame, this.#how(tracker, timestamp));
       if (!isCurrent()) return;
       this.#stage.showFrame(frame);
       await this.#showResult(engine, media, sample, performance.now() - start);
     } finally {
       frame.close();
     }
+  }
+
+  #how(tracker: RoiTracker | null, timestamp: number): HowToLook {
+    const [alone, flip] = [this.#alone.value as Alone, this.#flip.value as FlipChoice];
+    return { boxes: this.boxes.boxes, alone, tracker, flip, timestamp };
   }
 
   #nextFrame(): Promise<void> {
@@ -200,6 +222,7 @@ export class Viewer {
     const kptThr = Number(this.#threshold.value);
     this.#report = { sample, metainfo, backend, timings, totalMs, kptThr, video: media.kind !== 'photo' };
     await this.#draw(this.#report);
+    performance.mark('inpose:result');
     this.#refreshSaveButtons();
   }
 
@@ -266,7 +289,11 @@ export class Viewer {
   #refreshBoxButtons(): void {
     const count = this.boxes.boxes.length;
     byId('clear-boxes', HTMLButtonElement).disabled = count === 0;
-    byId('box-count', HTMLElement).textContent = BOX_COUNTS[Math.min(2, count)].replace('N', String(count));
+    byId('box-count', HTMLElement).textContent = [
+      NO_BOXES[this.#alone.value as Alone],
+      'One person is marked.',
+      `${count} people are marked.`,
+    ][Math.min(2, count)];
   }
 
   #refreshSaveButtons(): void {
