@@ -495,7 +495,7 @@ def distant_people(assets, cache, seed):
     while len(out) < CROWD:
         r = g.record()
         if np.isinf(r.frame).all() and r.kind == 0:
-            x0, y0, x1, y1 = r.box.astype(int)
+            x0, y0, x1, y1 = (r.box + .5).astype(int)
             out.append(np.ascontiguousarray(r.rgba[y0:y1, x0:x1]))
     return out
 

@@ -29,9 +29,9 @@ def check_record(k, pool):
     seen = kps[kps[:, 2] > .7, :2]
     assert len(seen) > 0, f'record {k}: nothing can be seen'
     assert (seen >= -.5).all() and (seen <= [w - .5, h - .5]).all(), f'record {k}: visible keypoint outside the picture'
-    assert (seen + .5 >= frame[:2] - 1e-3).all() and (seen + .5 <= frame[2:] + 1e-3).all(), f'record {k}: visible keypoint outside the frame'
-    assert (box[:2] >= 0).all() and (box[2:] <= [w, h]).all() and (box[2:] > box[:2]).all(), f'record {k}: box {box}'
-    x0, y0, x1, y1 = box.round().astype(int)
+    assert (seen >= frame[:2] - 1e-3).all() and (seen <= frame[2:] + 1e-3).all(), f'record {k}: visible keypoint outside the frame'
+    assert (box[:2] >= -.5).all() and (box[2:] <= [w - .5, h - .5]).all() and (box[2:] > box[:2]).all(), f'record {k}: box {box}'
+    x0, y0, x1, y1 = (box + .5).round().astype(int)
     assert rgba[y0:y1, x0:x1, 3].mean() > 20, f'record {k}: nothing in the box'
     assert pool.kind[k] in (0, 1), f'record {k}: kind {pool.kind[k]}'
     if pool.kind[k] == 1:

@@ -1,7 +1,7 @@
 """One record: a person, what it touches and who is around it, seen by a camera, cut like a photograph, labelled.
 
-Camera axes: x right, y down, z forward. Keypoints are pixel-centre coordinates of the record, 0, 0 being the middle
-of its first pixel. World axes are the subject's upright axes.
+Camera axes: x right, y down, z forward. Keypoints, frame and box are pixel-centre coordinates of the record: 0, 0 is
+the middle of its first pixel. World axes are the subject's upright axes.
 """
 import numpy as np
 
@@ -205,7 +205,7 @@ class Generator:
         rgba[:, :int(round(x0))] = 0
         rgba[:, int(round(x1)):] = 0
         out.rgba, out.kps, out.kind = rgba, kps, SPRITE
-        out.frame, out.box, out.activity = np.float32(edge / 2), np.float32(box / 2), subject.pose.activity
+        out.frame, out.box, out.activity = np.float32(edge / 2 - .5), np.float32(box / 2 - .5), subject.pose.activity
         return out
 
 

@@ -26,7 +26,7 @@ def over(record, rng, backgrounds=None):
     img = record.rgba[..., :3] * a + back * (1 - a)
     yy, xx = np.mgrid[:h, :w]
     f = record.frame
-    out = (xx < f[0] - .5) | (yy < f[1] - .5) | (xx > f[2] - .5) | (yy > f[3] - .5)
+    out = (xx < f[0]) | (yy < f[1]) | (xx > f[2]) | (yy > f[3])
     img[out] = 0
     return img.astype(np.uint8)
 
@@ -41,7 +41,7 @@ def draw(img, kps, box=None, scale=2):
         if kps[q, 2] > .2:
             cv2.circle(img, tuple(map(int, p[q])), 2, SEEN if kps[q, 2] > .9 else HIDDEN, -1)
     if box is not None:
-        x0, y0, x1, y1 = (int(v * scale) for v in box)
+        x0, y0, x1, y1 = (int((v + .5) * scale) for v in box)
         cv2.rectangle(img, (x0, y0), (x1, y1), (255, 255, 0), 1)
     return img
 

@@ -34,12 +34,17 @@ struct Geometry {
   }
 };
 
-// Narrows x0 .. x1 (relative to the pixel row's origin) to where slope * x + r >= 0.
-inline void narrow(float slope, float inv_slope, float r, float& x0, float& x1) {
-  if (slope > 0) x0 = std::max(x0, -r * inv_slope);
-  else if (slope < 0) x1 = std::min(x1, -r * inv_slope);
-  else if (r < 0) x1 = x0 - 1;
-}
+// One edge of a triangle along a pixel row: where slope * x + r >= 0.
+struct Span {
+  float inv;
+  bool rising;
+  explicit Span(float slope) : inv(1 / (slope + (slope < 0 ? -1e-20f : 1e-20f))), rising(slope >= 0) {}
+  void clip(float r, float& lo, float& hi) const {
+    const float at = -r * inv;
+    lo = std::max(lo, rising ? at : -1e30f);
+    hi = std::min(hi, rising ? 1e30f : at);
+  }
+};
 
 // inside(k, b0, b1, b2) is asked only for triangles that the layer's border crosses.
 template <class Inside>
@@ -60,26 +65,21 @@ void raster(const int* tri, int n, bool cull, int person, int layer, const Geome
     if (xa > xb || ya > yb) continue;
     const float inv = 1 / area;
     const float d0x = (y1 - y2) * inv, d0y = (x2 - x1) * inv, d1x = (y2 - y0) * inv, d1y = (x0 - x2) * inv;
-    const bool wide = xb - xa > 7;      // large triangles: walk spans instead of testing the whole rectangle
-    const float d2x = -d0x - d1x, i0x = 1 / (d0x + 1e-20f), i1x = 1 / (d1x + 1e-20f), i2x = 1 / (d2x + 1e-20f);
+    const Span e0(d0x), e1(d1x), e2(-d0x - d1x);
+    const float dz = d0x * (w0 - w2) + d1x * (w1 - w2);
     for (int y = ya; y <= yb; ++y) {
       const float py = y + 0.5f - y2, r0 = d0y * py, r1 = d1y * py;
-      int from = xa, to = xb;
-      if (wide) {
-        float s = xa + 0.5f - x2, e = xb + 0.5f - x2;
-        narrow(d0x, i0x, r0, s, e);
-        narrow(d1x, i1x, r1, s, e);
-        narrow(d2x, i2x, 1 - r0 - r1, s, e);
-        if (s > e + 1) continue;
-        from = std::max(xa, int(std::floor(s - 0.5f + x2))); to = std::min(xb, int(std::ceil(e - 0.5f + x2)));
-      }
+      float lo = xa + 0.5f - x2, hi = xb + 0.5f - x2;
+      e0.clip(r0, lo, hi); e1.clip(r1, lo, hi); e2.clip(1 - r0 - r1, lo, hi);
+      if (lo > hi) continue;
+      const int from = std::max(int(std::ceil(lo - 0.5f + x2)), xa), to = std::min(int(std::floor(hi - 0.5f + x2)), xb);
+      const float z0 = w2 + r0 * (w0 - w2) + r1 * (w1 - w2);
       for (int x = from; x <= to; ++x) {
-        const float px = x + 0.5f - x2, b0 = d0x * px + r0, b1 = d1x * px + r1, b2 = 1 - b0 - b1;
-        if (b0 < 0 || b1 < 0 || b2 < 0) continue;
-        const float iz = b0 * w0 + b1 * w1 + b2 * w2;
+        const float px = x + 0.5f - x2, iz = z0 + dz * px;
         const int o = y * T.W + x;
         if (iz <= T.z[o]) continue;
-        if (in != 3 && !inside(k, b0, b1, b2)) continue;
+        const float b0 = std::max(d0x * px + r0, 0.f), b1 = std::max(d1x * px + r1, 0.f);
+        if (in != 3 && !inside(k, b0, b1, 1 - b0 - b1)) continue;
         T.z[o] = iz;
         T.f[o] = {k, uint8_t(person), uint8_t(layer), b0, b1};
       }

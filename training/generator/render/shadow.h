@@ -40,16 +40,14 @@ struct Shadow {
       if (xa > xb || ya > yb) continue;
       const float inv = 1 / area;
       const float d0x = (y[1] - y[2]) * inv, d0y = (x[2] - x[1]) * inv, d1x = (y[2] - y[0]) * inv, d1y = (x[0] - x[2]) * inv;
-      const float d2x = -d0x - d1x, i0x = 1 / (d0x + 1e-20f), i1x = 1 / (d1x + 1e-20f), i2x = 1 / (d2x + 1e-20f);
+      const Span e0(d0x), e1(d1x), e2(-d0x - d1x);
       const float dw = d0x * (w[0] - w[2]) + d1x * (w[1] - w[2]);
       for (int v = ya; v <= yb; ++v) {
         const float py = v + 0.5f - y[2], r0 = d0y * py, r1 = d1y * py;
-        float s = xa + 0.5f - x[2], e = xb + 0.5f - x[2];
-        narrow(d0x, i0x, r0, s, e);
-        narrow(d1x, i1x, r1, s, e);
-        narrow(d2x, i2x, 1 - r0 - r1, s, e);
-        if (s > e) continue;
-        const int from = std::max(xa, int(std::ceil(s - 0.5f + x[2] - 1e-3f))), to = std::min(xb, int(std::floor(e - 0.5f + x[2] + 1e-3f)));
+        float lo = xa + 0.5f - x[2], hi = xb + 0.5f - x[2];
+        e0.clip(r0, lo, hi); e1.clip(r1, lo, hi); e2.clip(1 - r0 - r1, lo, hi);
+        if (lo > hi) continue;
+        const int from = std::max(xa, int(std::ceil(lo - 0.5f + x[2] - 1e-3f))), to = std::min(xb, int(std::floor(hi - 0.5f + x[2] + 1e-3f)));
         float* row = &z[v * N];
         const float base = w[2] + r0 * (w[0] - w[2]) + r1 * (w[1] - w[2]);
         for (int u = from; u <= to; ++u) row[u] = std::max(row[u], base + dw * (u + 0.5f - x[2]));
