@@ -17,8 +17,17 @@ OWN_LOOKS = ('skin', 'hair', 'hair_thick', 'hair_line', 'ear_cover', 'curly', 'l
 FLAGS = ['-O3', '-march=native', '-ffast-math', '-std=c++17', '-fPIC']
 
 
+def _processor():
+    """What -march=native depends on."""
+    try:
+        with open('/proc/cpuinfo') as f:
+            return next((line for line in f if line.startswith('flags')), '')
+    except OSError:
+        return ''
+
+
 def _digest(files):
-    h = hashlib.sha256(' '.join(FLAGS).encode())
+    h = hashlib.sha256((' '.join(FLAGS) + _processor()).encode())
     for f in sorted(files):
         with open(f, 'rb') as fh:
             h.update(fh.read())

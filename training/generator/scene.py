@@ -15,7 +15,7 @@ from wardrobe import prints
 WIDTH, HEIGHT = 192, 256
 ROOM = 1.25 * 1.12                                      # MMPose's padding and some room to zoom
 # how far (dm) a keypoint may lie behind the drawn surface and still count as visible
-DEPTH = np.array([.5, .4, .4, .7, .7, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1.2, 1., 1.])
+DEPTH = np.array([.5, .6, .6, .9, .9, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1.2, 1., 1.])
 TEAM = .5                                               # share of neighbours at the same sport dressed alike
 SHADOWS = .45                                           # share of records with a shadow on the ground
 SPRITE, FULL = 0, 1
@@ -103,10 +103,10 @@ class Generator:
         frame = np.array([-np.inf, -np.inf, np.inf, np.inf])
         size = high - low
         q = r.rand()
-        if q < .42:
-            edge = r.choice(4, p=[.62, .12, .12, .14])
+        if q < .52:
+            edge = r.choice(4, p=[.74, .09, .09, .08])
             if edge == 0:                               # below
-                frame[3] = low[1] + size[1] * (r.uniform(.12, .45) if r.rand() < .4 else r.uniform(.4, .97))
+                frame[3] = low[1] + size[1] * (r.uniform(.12, .45) if r.rand() < .36 else r.uniform(.4, .95))
             elif edge == 3:
                 frame[1] = low[1] + size[1] * r.uniform(.03, .72)
             else:
