@@ -32,7 +32,7 @@ YCBCR = [[.299, .587, .114], [-.168736, -.331264, .5], [.5, -.418688, -.081312]]
 
 
 class Composer:
-    def __init__(self, device, size=(192, 256), extra_cut=0.2):
+    def __init__(self, device, size=(192, 256), extra_cut=0.06):
         """`size`: (width, height) of the crops. `extra_cut`: share of uncut sprites whose photograph is cut here."""
         self.device, self.size, self.extra_cut = torch.device(device), size, extra_cut
         t = lambda v: torch.tensor(v, dtype=torch.float32, device=self.device)
@@ -78,7 +78,7 @@ class Composer:
         layers['front_on'] &= ~lost[layers['front']]
         shapes['on'] &= ~lost[shapes['where']][:, None]
         seen = self._visible(rec, frame, layers, shapes)
-        crop = self._crop(seen['box'])
+        crop = self._crop(seen['box'], rec['kind'] == 1)
         x, y = self._to_sprite(crop)
         image = self._paint(store, rec, layers, shapes, x, y, n)
         inside = self._in_frame(x, y, frame, soft=crop['unit'])
@@ -89,8 +89,8 @@ class Composer:
     # -------------------------------------------------------------------------------------------------------------- scene
     def _other_people(self, store, rec, n):
         """Sprites behind (two slices of the batch) and in front (one slice): records and where they lie."""
-        behind = [slice(0, int(.42 * n)), slice(0, int(.2 * n))]
-        front = slice(int(.12 * n), int(.34 * n))
+        behind = [slice(0, int(.36 * n)), slice(0, int(.16 * n))]
+        front = slice(int(.1 * n), int(.26 * n))
         out = dict(behind=[], front=front)
         for k, s in enumerate(behind):
             out['behind'].append((s, *self._place(store, rec, s, False)))
@@ -101,7 +101,7 @@ class Composer:
         """A person beside the target: (record, map, on); map [m, 3] takes target-sprite pixels to its own: k, tx, ty."""
         m = s.stop - s.start
         other = store.take(store.draw(m))
-        on = (other['kind'] == 0) & torch.isinf(other['frame']).all(1)
+        on = (other['kind'] == 0) & torch.isinf(other['frame']).all(1)      # whole, nothing cut by the sprite's border
         a, b = rec['box'][s], other['box']
         size_a, size_b = a[:, 2:] - a[:, :2], (b[:, 2:] - b[:, :2]).clamp_min(8)
         ratio = torch.exp(self.g(m, mean=.1 if front else -.25, std=.3))
@@ -125,12 +125,12 @@ class Composer:
 
     def _shapes(self, box, n):
         """Occluders for a slice of the batch: soft boxes, ellipses, strips, and edges that hide everything below them."""
-        where = slice(int(.3 * n), int(.78 * n))
-        m, b = where.stop - where.start, box[slice(int(.3 * n), int(.78 * n))]
+        where = slice(int(.3 * n), int(.7 * n))
+        m, b = where.stop - where.start, box[where]
         size = b[:, 2:] - b[:, :2]
         scale = size.prod(1).clamp_min(64).sqrt()
         kind = self.pick(m * MAX_SHAPES, [.3, .25, .25, .2]).view(m, -1)       # strip, box, ellipse, edge
-        on = torch.rand(m, MAX_SHAPES, device=self.device) < torch.tensor([.9, .4, .25], device=self.device)
+        on = torch.rand(m, MAX_SHAPES, device=self.device) < torch.tensor([.85, .3, .15], device=self.device)
         kind[:, 1:] = kind[:, 1:].clamp_max(2)                                 # one edge at most
         c = b[:, None, :2] + self.u(m, MAX_SHAPES, 2, lo=-.05, hi=1.05) * size[:, None]
         h = self.u(m, MAX_SHAPES, 2, lo=.05, hi=.32) ** 1.0 * scale[:, None, None]
@@ -215,10 +215,8 @@ class Composer:
         gy = (torch.arange(SH // STEP, device=self.device) * STEP + (STEP - 1) / 2).float()
         x, y = gx.expand(n, len(gy), len(gx)), gy[:, None].expand(n, len(gy), len(gx))
         box = rec['box']
-        # a scene has no alpha of its own person: its box stands for it, about half filled
-        scene = self._in_frame(x, y, box, 1.) * .999
-        own = F.avg_pool2d(rec['alpha'], STEP)[:, 0]
-        own = torch.where((rec['kind'] == 1)[:, None, None], scene, own)
+        # alpha also covers what the person touches and others beside; in a scene it covers everything: the box limits both
+        own = F.avg_pool2d(rec['alpha'], STEP)[:, 0] * self._in_frame(x, y, box, 1.)
         before = own * (self._in_frame(x, y, rec['frame'], 1.) > .5)
         left = before * (self._in_frame(x, y, frame, 1.) > .5) * (1 - self._cover(layers, shapes, x, y))
         on = left > .35
@@ -242,14 +240,15 @@ class Composer:
         return dict(box=found, area=area.clamp_min(16), share=share)
 
     # --------------------------------------------------------------------------------------------------------------- crop
-    def _crop(self, box):
-        """MMPose's crop of `box` with random scale, shift, turn and mirror. `unit`: sprite pixels per crop pixel."""
+    def _crop(self, box, scene):
+        """MMPose's crop of `box` with random scale, shift, turn and mirror. `unit`: sprite pixels per crop pixel. A scene ends at
+        its border, so it is turned less often."""
         n, (W, H) = len(box), self.size
         centre, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]
         centre = centre + self.g(n, 2, std=.045) * size
         width = torch.maximum(size[:, 0], size[:, 1] * W / H) * PADDING
-        width = width * torch.exp(self.g(n, mean=.01, std=.15).clamp(-.35, .4))
-        angle = torch.where(self.some(n, .4), self.g(n, std=18).clamp(-50, 50), torch.zeros(n, device=self.device)) * math.pi / 180
+        width = width * torch.exp(self.g(n, mean=.0, std=.14).clamp(-.35, .35))
+        angle = torch.where(self.some(n, .4) & (~scene | self.some(n, .3)), self.g(n, std=18).clamp(-50, 50), torch.zeros(n, device=self.device)) * math.pi / 180
         mirror = torch.where(self.some(n, .5), -1., 1.)
         return dict(centre=centre, unit=width / (W - 1), uy=width * H / W / (H - 1), cos=angle.cos(), sin=angle.sin(), mirror=mirror)
 

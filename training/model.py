@@ -30,11 +30,13 @@ def _hrnet(width, blocks=2, stage1=32, stage1_blocks=2, stage3_modules=1):
     return backbone, head
 
 
-def _resnet(base, deconvs=(96, 64), depth=18):
+def _resnet(base, deconvs=(96, 64), convs=(), depth=18):
     backbone = dict(type='ResNet', depth=depth, stem_channels=base, base_channels=base, strides=[1, 2, 2, 1],
                     dilations=[1, 1, 1, 1], out_indices=[3])
     head = dict(type='HeatmapHead', in_channels=base * 8, out_channels=17, deconv_out_channels=list(deconvs),
                 deconv_kernel_sizes=[2] * len(deconvs), final_layer=dict(kernel_size=3, padding=1))
+    if convs:
+        head.update(conv_out_channels=list(convs), conv_kernel_sizes=[3] * len(convs))
     return backbone, head
 
 
@@ -53,9 +55,8 @@ def _config(backbone, head):
 
 
 CONFIGS = {
+    'resnet18_b20': lambda: _config(*_resnet(20, (80, 48), (48,))),
     'hrnet_w14': lambda: _config(*_hrnet(14, stage3_modules=2)),
-    'hrnet_w16': lambda: _config(*_hrnet(16, stage1=32, stage1_blocks=1)),
-    'resnet18_b20': lambda: _config(*_resnet(20, (80, 56))),
 }
 
 
@@ -208,18 +209,21 @@ class Deconv2(nn.ConvTranspose2d):
 
 
 class HeatmapHead(nn.Module):
-    def __init__(self, in_channels, out_channels, deconv_out_channels=None, final_layer=None, **_):
+    def __init__(self, in_channels, out_channels, deconv_out_channels=None, conv_out_channels=None, final_layer=None, **_):
         super().__init__()
-        layers, c = [], in_channels
+        layers, convs, c = [], [], in_channels
         for d in deconv_out_channels or ():
             layers += [Deconv2(c, d), nn.BatchNorm2d(d), nn.ReLU(inplace=True)]
             c = d
-        self.deconv_layers = nn.Sequential(*layers)
+        for d in conv_out_channels or ():
+            convs += [conv(c, d, 3, bias=True), nn.BatchNorm2d(d), nn.ReLU(inplace=True)]
+            c = d
+        self.deconv_layers, self.conv_layers = nn.Sequential(*layers), nn.Sequential(*convs)
         k = (final_layer or dict(kernel_size=1))['kernel_size']
         self.final_layer = conv(c, out_channels, k, bias=True)
 
     def forward(self, x):
-        return self.final_layer(self.deconv_layers(x))
+        return self.final_layer(self.conv_layers(self.deconv_layers(x)))
 
 
 class PoseEstimator(nn.Module):

@@ -55,11 +55,14 @@ class Store:
         self.rgba = new(256, 192, 4, dtype=torch.uint8)
         self.kps, self.frame, self.box = (new(*s, dtype=torch.float32) for s in ((17, 3), (4,), (4,)))
         self.kind = new(dtype=torch.uint8)
+        self.border = new(4, dtype=torch.float32)               # share of each border (left, top, right, bottom) that is covered
         self.filled = np.zeros(slots, bool)
         self.valid = torch.zeros(0, dtype=torch.long, device=self.device)
         self.records = 0
-        b = torch.from_numpy(np.ascontiguousarray(backgrounds))
-        self.back = b.to(self.device)
+        self.back = torch.from_numpy(np.ascontiguousarray(backgrounds)).to(self.device)
+
+    def add_backgrounds(self, backgrounds):
+        self.back = torch.cat([self.back, torch.from_numpy(np.ascontiguousarray(backgrounds)).to(self.device)])
 
     def put(self, slots, arrays):
         """Copies records into their slots. arrays: dict of numpy arrays in the order of `slots`."""
@@ -67,6 +70,9 @@ class Store:
             return
         cuda = self.device.type == 'cuda'
         at = torch.from_numpy(slots).to(self.device)
+        a = arrays['rgba'][..., 3]
+        lines = [a[:, :, 0], a[:, 0], a[:, :, -1], a[:, -1]]
+        arrays = dict(arrays, border=np.stack([(v > 127).mean(1, dtype=np.float32) for v in lines], 1))
         for name, value in arrays.items():
             v = torch.from_numpy(np.ascontiguousarray(value))
             if cuda:
@@ -87,12 +93,13 @@ class Store:
         raw = self.rgba[ids]
         alpha = raw[..., 3:].float().mul_(1 / 255)
         rgba = torch.cat([raw[..., :3].float().mul_(1 / 255).mul_(alpha), alpha], -1).permute(0, 3, 1, 2)
-        kind, frame = self.kind[ids], self.frame[ids]
-        # beyond a scene's picture there is nothing
+        # the files give borders between pixels; from here on whole numbers are pixel centres
+        kind, frame, box = self.kind[ids], self.frame[ids] - .5, self.box[ids] - .5
+        # where somebody or something is cut by the sprite's border, the photograph ends there; a scene always does
         limit = torch.tensor([-.5, -.5, 191.5, 255.5], device=self.device)
         inner = torch.cat([torch.maximum(frame[:, :2], limit[:2]), torch.minimum(frame[:, 2:], limit[2:])], 1)
-        frame = torch.where((kind == 1)[:, None], inner, frame)
-        return dict(rgba=rgba, alpha=rgba[:, 3:], kps=self.kps[ids], frame=frame, box=self.box[ids], kind=kind)
+        frame = torch.where((kind == 1)[:, None] | (self.border[ids] > .1), inner, frame)
+        return dict(rgba=rgba, alpha=rgba[:, 3:], kps=self.kps[ids], frame=frame, box=box, kind=kind)
 
     def backgrounds(self, n):
         """Random backgrounds [n, 3, S, S] in 0..1."""

@@ -34,19 +34,19 @@ def arguments():
     a = argparse.ArgumentParser()
     a.add_argument('--out', required=True)
     a.add_argument('--seconds', type=float, default=530, help='wall clock of the training itself')
-    a.add_argument('--config', default='hrnet_w14', choices=CONFIGS)
+    a.add_argument('--config', default='resnet18_b20', choices=CONFIGS)
     a.add_argument('--assets', default=os.path.join(HERE, 'assets'))
     a.add_argument('--pool', help='folder of the ring files; default: OUT/pool')
     a.add_argument('--slots', type=int, default=100000)
     a.add_argument('--workers', type=int, default=15, help='generator processes to start; 0: none')
     a.add_argument('--pool-workers', type=int, default=1, help='with --workers 0: how many fill the pool')
     a.add_argument('--backgrounds', type=int, default=2400)
-    a.add_argument('--batch', type=int, default=768)
-    a.add_argument('--lr', type=float, default=4e-3)
+    a.add_argument('--batch', type=int, default=512)
+    a.add_argument('--lr', type=float, default=3e-3)
     a.add_argument('--decay', type=float, default=.02)
     a.add_argument('--low-until', type=float, default=.25, help='share of the time at half the input size')
     a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
-    a.add_argument('--start', type=int, default=4000, help='records to wait for')
+    a.add_argument('--start', type=int, default=3000, help='records to wait for')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--resume')
     a.add_argument('--checkpoint-every', type=float, default=75, help='seconds')
@@ -174,23 +174,31 @@ def wait_for(condition, processes, seconds, what):
         time.sleep(.1)
 
 
-def held_out(o, composer, backgrounds, device, processes):
-    """Composed batches of records that no training sees (own seed, own worker)."""
-    folder = os.path.join(o.pool, 'val')
-    if o.workers:
-        processes += workers.start_generators(o.assets, folder, o.val, VAL_SEED, 1, os.path.join(o.out, 'generator.log'))
-    pool = Pool(folder if o.workers else o.pool, 1 if o.workers else o.pool_workers)
-    if o.workers:
-        wait_for(lambda: pool.count[0] >= o.val - 1, processes, 240, 'the held-out records')
-        workers.stop([processes.pop()])
+def start_held_out(o):
+    """Generators of the records that no training sees: own seed; they end by themselves."""
+    each = -(-o.val // o.workers) + 1               # the newest of every worker is never read
+    return workers.start_generators(o.assets, os.path.join(o.pool, 'val'), each * o.workers, VAL_SEED, o.workers,
+                                    os.path.join(o.out, 'generator.log'), each)
+
+
+def held_out(o, backgrounds, device, processes):
+    """Composed batches of the held-out records."""
+    folder, count = (os.path.join(o.pool, 'val'), o.workers) if o.workers else (o.pool, o.pool_workers)
+    end = time.time() + 240
+    while any(p.poll() is None for p in processes) and time.time() < end:
+        time.sleep(.1)
+    if any(p.poll() for p in processes):
+        raise RuntimeError('a generator of the held-out records failed; see generator.log')
+    pool = Pool(folder, count)
     store = Store(device, pool.slots, backgrounds)
     Feeder(pool, store, chunk=10 ** 6).step()
-    state = torch.random.get_rng_state(), torch.cuda.get_rng_state() if device.type == 'cuda' else None
+    states = torch.random.get_rng_state(), torch.cuda.get_rng_state() if device.type == 'cuda' else None
     torch.manual_seed(VAL_SEED)
+    composer = Composer(device)
     out = [composer.batch(store, 64) for _ in range(max(o.val // 64, 1))]
-    torch.random.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1])
+    torch.random.set_rng_state(states[0])
+    if states[1] is not None:
+        torch.cuda.set_rng_state(states[1])
     return out
 
 
@@ -217,35 +225,37 @@ def main():
         log.flush()
     say(json.dumps(vars(o)))
     device = torch.device(o.device)
-    processes = []
-    feeder = None
+    processes, held = [], []
+    feeder = more = None
     try:
         if o.workers:
-            backgrounds = workers.make_backgrounds(os.path.join(o.pool, 'backgrounds'), o.backgrounds, o.seed, o.workers)
+            first = min(o.backgrounds, 24 * o.workers)
+            backgrounds = workers.Backgrounds(os.path.join(o.pool, 'backgrounds'), first, o.seed, o.workers).load()
             processes += workers.start_generators(o.assets, o.pool, o.slots, o.seed, o.workers, os.path.join(o.out, 'generator.log'))
+            held = start_held_out(o) if o.val else []
+            if o.backgrounds > first:               # the rest while the training runs
+                more = workers.Backgrounds(os.path.join(o.pool, 'more'), o.backgrounds - first, o.seed + 500, max(o.workers // 3, 1))
         else:
             backgrounds = np.load(os.path.join(o.pool, 'backs.npy'))
         say(f'{time.time() - began:.1f} s: {len(backgrounds)} backgrounds, generators started')
         trainer = Trainer(o)
         say(o.config, parameter_count(trainer.net), 'parameters on', o.device, torch.__version__)
-        val = None
-        if o.val:
-            val = held_out(o, Composer(device), backgrounds, device, processes)
-            say(f'{time.time() - began:.1f} s: held-out crops')
+        val = held_out(o, backgrounds, device, held) if o.val else None
+        say(f'{time.time() - began:.1f} s: {len(val or []) * 64} held-out crops')
         pool = Pool(o.pool, o.workers or o.pool_workers)
         store = Store(device, pool.slots, backgrounds)
         feeder = Feeder(pool, store)
         feeder.start()
         wait_for(lambda: store.records >= min(o.start, o.slots - o.workers - 2) or feeder.error, processes, 240, 'the first records')
         say(f'{time.time() - began:.1f} s: {store.records} records, training begins')
-        run(o, trainer, store, feeder, val, say)
+        run(o, trainer, store, feeder, val, say, more)
     finally:
         if feeder:
             feeder.stopping.set()
-        workers.stop(processes)
+        workers.stop(processes + held + (more.running if more else []))
 
 
-def run(o, trainer, store, feeder, val, say):
+def run(o, trainer, store, feeder, val, say, more=None):
     device = trainer.device
     full, low = (192, 256), (96, 128)
     composers = {full: Composer(device, full), low: Composer(device, low)}
@@ -276,6 +286,8 @@ def run(o, trainer, store, feeder, val, say):
                 f'{(trainer.seen - told_seen) / (now - told):.0f} crops/s {(store.records - first_records) / (now - t0):.0f} '
                 f'records/s {store.records} records seen {trainer.seen}')
             told, told_seen, sums, count = now, trainer.seen, None, 0
+            if more and more.ready():
+                more = more_backgrounds(store, more, say)
         if now - saved > o.checkpoint_every:
             saved = now
             trainer.save(spent)
@@ -287,6 +299,15 @@ def run(o, trainer, store, feeder, val, say):
     if val:
         pred = report(trainer, val, full, say, 'end, flip', True, True)
         overlays(o, 'held-out.png', val[0], pred)
+
+
+def more_backgrounds(store, more, say):
+    try:
+        store.add_backgrounds(more.load())
+        say(f'{len(store.back)} backgrounds')
+    except (RuntimeError, OSError) as e:            # the run goes on with those it has
+        say('no more backgrounds:', e)
+    return None
 
 
 def report(trainer, val, size, say, when, flip=False, joints=False):

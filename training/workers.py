@@ -12,15 +12,16 @@ BACKGROUNDS = os.environ.get('INPOSE_BACKGROUNDS', os.path.join(HERE, 'generator
 ENV = dict(os.environ, OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 
-def start_generators(assets, pool, slots, seed, workers, log=None):
-    """One process per worker, each filling its own slots until it is ended."""
+def start_generators(assets, pool, slots, seed, workers, log=None, count=None):
+    """One process per worker, each filling its own slots until it is ended or has made `count` records."""
     out = open(log, 'a') if log else subprocess.DEVNULL
     os.makedirs(pool, exist_ok=True)
 
     def start(i):
         return subprocess.Popen(
             [sys.executable, GENERATE, '--assets', assets, '--pool', pool, '--slots', str(slots), '--seed', str(seed),
-             '--worker', str(i), '--workers', str(workers)], env=ENV, stdout=out, stderr=subprocess.STDOUT)
+             '--worker', str(i), '--workers', str(workers), *(['--count', str(count)] if count else [])],
+            env=ENV, stdout=out, stderr=subprocess.STDOUT)
     first = start(0)                    # makes the files; the others find them
     wait_for_files(pool, [first])
     return [first] + [start(i) for i in range(1, workers)]
@@ -38,17 +39,26 @@ def wait_for_files(pool, processes, seconds=120):
         time.sleep(.1)
 
 
-def make_backgrounds(folder, count, seed, processes):
-    """uint8 [count, 320, 320, 3], made by several processes; kept in `folder`."""
-    os.makedirs(folder, exist_ok=True)
-    files = [os.path.join(folder, f'backgrounds-{seed}-{count}-{processes}-{i}.npy') for i in range(processes)]
-    share = -(-count // processes)
-    running = [subprocess.Popen([sys.executable, BACKGROUNDS, '--out', f, '--count', str(share), '--seed', str(seed * 1000 + i)],
-                                env=ENV) for i, f in enumerate(files) if not os.path.exists(f)]
-    for p in running:
-        if p.wait():
-            raise RuntimeError(f'backgrounds.py ended with {p.returncode}')
-    return np.concatenate([np.load(f) for f in files])[:count]
+class Backgrounds:
+    """Backgrounds being made by `processes` processes: uint8 [count, 320, 320, 3]."""
+
+    def __init__(self, folder, count, seed, processes):
+        os.makedirs(folder, exist_ok=True)
+        share = -(-count // processes)
+        self.files = [os.path.join(folder, f'backgrounds-{seed * 1000 + i}.npy') for i in range(processes)]
+        self.running = [subprocess.Popen(
+            [sys.executable, BACKGROUNDS, '--out', f, '--count', str(share), '--seed', str(seed * 1000 + i)], env=ENV)
+            for i, f in enumerate(self.files)]
+
+    def ready(self):
+        return all(p.poll() is not None for p in self.running)
+
+    def load(self):
+        """Waits for them."""
+        for p in self.running:
+            if p.wait():
+                raise RuntimeError(f'backgrounds.py ended with {p.returncode}')
+        return np.concatenate([np.load(f) for f in self.files])
 
 
 def stop(processes):
