@@ -8,7 +8,7 @@ import { GpuNetwork, GpuShared } from './gpu_network.js';
 import { runTogether } from './gpu_run.js';
 import { NoKernel } from './kernels/program.js';
 import { optimize } from './passes/index.js';
-import { makePlan, type CompileProgress, type PlannedNode } from './plan.js';
+import { makePlan, type CompileProgress, type PlanOptions } from './plan.js';
 import { trace, UntraceableKernel } from './trace.js';
 
 /** Figures of a compiled network, for reports. */
@@ -61,13 +61,36 @@ export function isSoftware(device: unknown): boolean {
   return info.isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(info.architecture);
 }
 
+export interface JitOptions {
+  /**
+   * Keep filters as 16-bit floats where the device has `shader-f16`; products and sums stay 32-bit.
+   * @default false
+   */
+  readonly fp16?: boolean;
+  /** Which table of kernels to use; replaced in tests. Default: what the adapter is. */
+  readonly software?: boolean;
+}
+
 export class JitCompiler {
   readonly #shared: GpuShared;
   readonly #networks = new WeakMap<CompiledNetwork, GpuNetwork>();
 
+  readonly #options: PlanOptions;
+
   /** @param device - the `GPUDevice` of tfjs's WebGPU backend */
-  constructor(device: unknown) {
-    this.#shared = new GpuShared(device as GPUDevice);
+  constructor(device: unknown, { fp16 = false, software }: JitOptions = {}) {
+    const gpu = device as GPUDevice;
+    this.#shared = new GpuShared(gpu);
+    this.#options = {
+      software: software ?? isSoftware(gpu),
+      subgroups: gpu.features.has('subgroups'),
+      f16: fp16 && gpu.features.has('shader-f16'),
+    };
+  }
+
+  /** The filters of convolutions are stored as 16-bit floats: asked for, and the device can. */
+  get fp16(): boolean {
+    return this.#options.f16 === true;
   }
 
   /**
@@ -82,10 +105,7 @@ export class JitCompiler {
   ): Promise<CompiledNetwork> {
     const graph = optimize(await trace(shape, forward));
     const { device } = this.#shared;
-    const plan = makePlan(graph, device.limits, {
-      software: isSoftware(device),
-      subgroups: device.features.has('subgroups'),
-    });
+    const plan = makePlan(graph, device.limits, this.#options);
     const network = await GpuNetwork.create(plan, this.#shared, onProgress);
     const shared = this.#shared;
     const compiled: CompiledNetwork = {

@@ -2,21 +2,54 @@
 import type { GraphNode } from '../graph.js';
 import type { ConvAttrs } from '../nodes.js';
 import { shape4 } from '../view.js';
-import { directConv, directDepthwise } from './conv_direct.js';
+import { directConv, directDepthwise, directWidth, type DirectTile } from './conv_direct.js';
 import { convLabel, convParts, type ConvParts } from './conv_parts.js';
-import { chosenPrograms, type Kernel, type KernelContext, type Variant } from './program.js';
+import { chosenPrograms, type Kernel, type Variant } from './program.js';
 import { quadDepthwise, quadPatchConv, quadPixelConv, type QuadTile } from './quad/quad_conv.js';
 
 export const conv: Kernel = (node, context) => {
   const parts = convParts(node as GraphNode & { readonly attrs: ConvAttrs }, context);
   const [n, h, w] = shape4(parts.out);
   const key = `${convLabel(parts)} n${n} ${w}x${h}`;
-  return chosenPrograms(key, context.software && context.subgroups ? onQuads(parts) : onGpu(parts, context), context);
+  return chosenPrograms(key, context.software && context.subgroups ? onQuads(parts) : onGpu(parts), context);
 };
 
-function onGpu(parts: ConvParts, _context: KernelContext): readonly Variant[] {
-  const isDepthwise = parts.node.attrs.kind === 'depthwise';
-  return [{ name: 'direct', programs: () => [isDepthwise ? directDepthwise(parts) : directConv(parts)] }];
+function onGpu(parts: ConvParts): readonly Variant[] {
+  if (parts.node.attrs.kind === 'depthwise') return [{ name: 'direct', programs: () => [directDepthwise(parts)] }];
+  return directTiles(parts).map((tile) => ({
+    name: `direct ${tile.strip}x${tile.blocks}/${tile.split}`,
+    programs: () => [directConv(parts, tile)],
+  }));
+}
+
+/** Invocations that keep a GPU busy: fewer leave it waiting for memory, more do not help. */
+const BUSY = 16384;
+
+/**
+ * Tiles in the order in which they are worth trying: the first is the largest that still gives enough invocations. Its
+ * neighbours follow, for measuring.
+ */
+function directTiles(parts: ConvParts): readonly DirectTile[] {
+  const [n, h, w] = shape4(parts.out);
+  const [kh, kw, inner, outer] = parts.filterShape;
+  const width = directWidth(parts);
+  const strips = [6, 4, 3, 2, 1].filter((strip) => w % strip === 0);
+  const tiles: DirectTile[] = [];
+  const add = (strip: number, blocks: 1 | 2, split: number) => tiles.push({ strip, blocks, split });
+  for (const strip of strips) {
+    if (width === 4 && outer % 8 === 0) add(strip, 2, 1);
+    add(strip, 1, 1);
+  }
+  const deep = (kh * kw * inner) / 4;
+  for (const split of [2, 4, 8]) {
+    if (deep < 32 * split || inner < 4 * split) continue;
+    for (const strip of strips.filter((size) => size <= 2)) add(strip, 1, split);
+  }
+  const invocations = ({ strip, blocks, split }: DirectTile) =>
+    ((n * h * w * outer) / (width * strip * blocks)) * split;
+  const best = tiles.findIndex((tile) => invocations(tile) >= BUSY);
+  const first = best < 0 ? tiles.reduce((a, b) => (invocations(b) > invocations(a) ? b : a)) : tiles[best];
+  return [first, ...tiles.filter((tile) => tile !== first)];
 }
 
 /** Products per sum that a shader may hold: beyond, compiling takes longer than is gained. */

@@ -4,30 +4,43 @@
  */
 import { SAME } from '../nodes.js';
 import { isVec4, shape4 } from '../view.js';
-import { convBindings, convDeclarations, convLabel, type ConvParts } from './conv_parts.js';
+import { convBindings, convDeclarations, convLabel, filterType, type ConvParts } from './conv_parts.js';
 import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
 import { groups, NoKernel, type Program } from './program.js';
 
-/** Output columns per invocation: as many as divide the row, up to six. */
-function stripOf(width: number): number {
-  return [6, 4, 5, 3, 2].find((p) => width % p === 0) ?? 1;
+const each = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+
+/** How a direct convolution is cut into invocations. */
+export interface DirectTile {
+  /** Output pixels of one row per invocation; divides the row. */
+  readonly strip: number;
+  /** Groups of four output channels per invocation. */
+  readonly blocks: 1 | 2;
+  /** Invocations that share one output, each taking every n-th input channel: a deep sum over a small map fills the GPU this way. */
+  readonly split: number;
 }
 
-/** HWIO as it is, when four output channels are neighbours; else the scalar path reads it. */
-export function directConv(parts: ConvParts): Program {
+const WORKGROUP = 64;
+
+/**
+ * HWIO as it is, when four output channels are neighbours; else the scalar path reads it.
+ *
+ * @param parts - with a filter of 16-bit floats (`halfFilter`), products and sums are still 32-bit
+ */
+export function directConv(parts: ConvParts, { strip, blocks, split }: DirectTile): Program {
   const { node, input, out, filterShape, extras } = parts;
   const { strides, dilations, pad, expr } = node.attrs;
   const [kh, kw, inner, outer] = filterShape;
-  const width = widthOf([out, ...extras.map(({ view }) => view)]);
+  const width = directWidth(parts);
   const inWidth: Width = isVec4(input) ? 4 : 1;
   const [, ih, iw] = shape4(input);
   const [n, h, w] = shape4(out);
-  const strip = stripOf(w);
-  const blocks = width === 4 && outer % 8 === 0 ? 2 : 1;
   const perGroup = outer / width / blocks;
   const type = typeOf(width);
-  const each = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
   const step = input.rowStride / inWidth;
+  const perWorkgroup = WORKGROUP / split;
+  const tiles = perGroup * (w / strip) * h;
+  const sums = each(strip, (p) => each(blocks, (q) => `sum${p}_${q}`)).flat();
   const taps = each(strip, (p) => {
     const column = `i32(x0 + ${p}u) * ${strides[1]} + kx * ${dilations[1]} - ${pad[1]}`;
     return `let sx${p} = ${column};
@@ -37,7 +50,7 @@ export function directConv(parts: ConvParts): Program {
   const lanes = inWidth === 4 ? ['.x', '.y', '.z', '.w'] : [''];
   const products = lanes.flatMap((lane, j) =>
     each(blocks, (q) => [
-      `let w${j}_${q} = filter_[weights + ${(j * outer) / width}u + ${q}u];`,
+      `let w${j}_${q} = ${type}(filter_[weights + ${(j * outer) / width}u + ${q}u]);`,
       ...each(strip, (p) => `sum${p}_${q} = fma(${type}(v${p}${lane}), w${j}_${q}, sum${p}_${q});`),
     ]).flat(),
   );
@@ -50,37 +63,58 @@ export function directConv(parts: ConvParts): Program {
     result[${indexAt(out, SAME, width)}] = ${done.result}; }`;
     }).join('\n'),
   );
-  const wgsl = `${convDeclarations(parts, { x: typeOf(inWidth), filter: type }, width).replace('> x:', '> source:')}
+  const types = { x: typeOf(inWidth), filter: filterType(parts, width) };
+  const wgsl = `${parts.halfFilter ? 'enable f16;\n' : ''}${convDeclarations(parts, types, width).replace('> x:', '> source:')}
 ${preamble(expr)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${perGroup * (w / strip) * h}u) { return; }
-  let c0 = id.x % ${perGroup}u * ${blocks}u;
-  let x0 = id.x / ${perGroup}u % ${w / strip}u * ${strip}u;
-  let y = id.x / ${perGroup * (w / strip)}u;
-  let n = id.z;
-  ${each(strip, (p) => each(blocks, (q) => `var sum${p}_${q} = ${type}(0);`).join(' ')).join(' ')}
+${split > 1 ? `var<workgroup> partial: array<${type}, ${(split - 1) * perWorkgroup * sums.length}>;` : ''}
+@compute @workgroup_size(${WORKGROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let index = group.x * ${perWorkgroup}u + local % ${perWorkgroup}u;
+  let slice = local / ${perWorkgroup}u;
+  let tile = min(index, ${tiles - 1}u);
+  let c0 = tile % ${perGroup}u * ${blocks}u;
+  let x0 = tile / ${perGroup}u % ${w / strip}u * ${strip}u;
+  let y = tile / ${perGroup * (w / strip)}u;
+  let n = group.z;
+  ${sums.map((sum) => `var ${sum} = ${type}(0);`).join(' ')}
   for (var ky = 0; ky < ${kh}; ky++) {
     let sy = i32(y) * ${strides[0]} + ky * ${dilations[0]} - ${pad[0]};
     if (sy < 0 || sy >= ${ih}) { continue; }
     let row = ${input.offset / inWidth}u + ${input.batched ? `n * ${ih * iw * step}u + ` : ''}u32(sy) * ${iw * step}u;
     for (var kx = 0; kx < ${kw}; kx++) {
         ${taps.join('\n        ')}
-        for (var k = 0u; k < ${inner / inWidth}u; k++) {
+        for (var k = slice; k < ${inner / inWidth}u; k += ${split}u) {
           let weights = ((u32(ky) * ${kw}u + u32(kx)) * ${inner}u + k * ${inWidth}u) * ${outer / width}u + c0;
           ${each(strip, (p) => `let v${p} = select(${typeOf(inWidth)}(0), source[at${p} + k], in${p});`).join('\n          ')}
           ${products.join('\n          ')}
         }
     }
   }
+  ${split > 1 ? addPartials(sums, split, perWorkgroup) : ''}
+  if (slice > 0u || index >= ${tiles}u) { return; }
   ${finish.join('\n  ')}
 }`;
   return {
     label: convLabel(parts),
     wgsl,
-    workgroups: [groups(perGroup * (w / strip) * h, 64), 1, n],
+    workgroups: [groups(tiles, perWorkgroup), 1, n],
     bindings: convBindings(parts),
   };
+}
+
+/** Every slice but the first hands over its sums; the first adds them up. */
+function addPartials(sums: readonly string[], split: number, perWorkgroup: number): string {
+  const at = (slice: string, i: number) =>
+    `partial[(${slice} * ${perWorkgroup}u + local % ${perWorkgroup}u) * ${sums.length}u + ${i}u]`;
+  const adds = sums.map((sum, i) => `${sum} += ${at('other', i)};`).join(' ');
+  return `if (slice > 0u) { ${sums.map((sum, i) => `${at('(slice - 1u)', i)} = ${sum};`).join(' ')} }
+  workgroupBarrier();
+  if (slice == 0u) { for (var other = 0u; other < ${split - 1}u; other++) { ${adds} } }`;
+}
+
+/** Four output channels per variable where they are neighbours everywhere. */
+export function directWidth({ out, extras }: ConvParts): Width {
+  return widthOf([out, ...extras.map(({ view }) => view)]);
 }
 
 /** One output pixel times one channel, or four, per invocation. */
@@ -95,7 +129,8 @@ export function directDepthwise(parts: ConvParts): Program {
   const [n, h, w] = shape4(out);
   const perPicture = (h * w * inner) / width;
   const done = epilogue(expr, 'value', extras, width);
-  const wgsl = `${convDeclarations(parts, { x: type, filter: type }, width).replace('> x:', '> source:')}
+  const types = { x: type, filter: filterType(parts, width) };
+  const wgsl = `${parts.halfFilter ? 'enable f16;\n' : ''}${convDeclarations(parts, types, width).replace('> x:', '> source:')}
 ${preamble(expr)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -113,7 +148,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       if (sx < 0 || sx >= ${iw}) { continue; }
       let y = u32(sy);
       let x = u32(sx);
-      sum = fma(source[${indexAt(input, SAME, width)}], filter_[u32(ky * ${kw} + kx) * ${inner / width}u + c], sum);
+      sum = fma(source[${indexAt(input, SAME, width)}], ${type}(filter_[u32(ky * ${kw} + kx) * ${inner / width}u + c]), sum);
     }
   }
   let y = outY;

@@ -4,7 +4,7 @@
  */
 import { SAME, type GroupedConvAttrs } from '../nodes.js';
 import { isVec4, shape4 } from '../view.js';
-import { convBindings, convDeclarations, convParts } from './conv_parts.js';
+import { convBindings, convDeclarations, convParts, filterType } from './conv_parts.js';
 import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
 import { groups as cover, type Kernel } from './program.js';
 
@@ -26,7 +26,7 @@ export const convGrouped: Kernel = (node, context) => {
   const lanes = inWidth === 4 ? ['.x', '.y', '.z', '.w'] : [''];
   const perPicture = (outer / width) * (w / strip) * h;
   const products = lanes.map(
-    (lane, j) => `{ let weight = filter_[weights + ${(j * outer) / width}u];
+    (lane, j) => `{ let weight = ${type}(filter_[weights + ${(j * outer) / width}u]);
       ${each((p) => `sum${p} = fma(${type}(v${p}${lane}), weight, sum${p});`)} }`,
   );
   const finish = each((p) => {
@@ -36,8 +36,8 @@ export const convGrouped: Kernel = (node, context) => {
     ${done.statements.join('\n    ')}
     result[${indexAt(out, SAME, width)}] = ${done.result}; }`;
   });
-  const declarations = convDeclarations(parts, { x: typeOf(inWidth), filter: type }, width);
-  const wgsl = `${declarations.replace('> x:', '> source:')}
+  const declarations = convDeclarations(parts, { x: typeOf(inWidth), filter: filterType(parts, width) }, width);
+  const wgsl = `${parts.halfFilter ? 'enable f16;\n' : ''}${declarations.replace('> x:', '> source:')}
 ${preamble(expr)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {

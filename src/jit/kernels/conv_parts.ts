@@ -2,6 +2,8 @@
 import type { GraphNode } from '../graph.js';
 import type { SAME } from '../nodes.js';
 import { convExtras, type ConvAttrs } from '../nodes.js';
+import { floatToHalf } from '../../checkpoint/float16.js';
+import type { TypedArray } from '../../ndarray.js';
 import type { View } from '../view.js';
 import { bufferType, typeOf, type Width } from './operands.js';
 import { constantKey, declare, NoKernel, type Binding, type KernelContext } from './program.js';
@@ -17,6 +19,8 @@ export interface ConvParts {
   readonly extras: readonly { readonly buffer: string; readonly view: View; readonly map: typeof SAME }[];
   readonly bias: readonly Binding[];
   readonly filter: Binding;
+  /** The filter is stored as 16-bit floats. */
+  readonly halfFilter: boolean;
 }
 
 /** @throws NoKernel when filter or bias are computed by the network */
@@ -38,8 +42,34 @@ export function convParts(node: Conv, context: KernelContext): ConvParts {
     filterShape,
     extras,
     bias,
-    filter: { kind: 'constant', key: constantKey(weights), data: weights },
+    ...filterOf(weights, context.f16),
   };
+}
+
+/** Half the bytes to keep and to read, where the caller asked for it; one rounding per weight. */
+function filterOf(weights: TypedArray, half: boolean): Pick<ConvParts, 'filter' | 'halfFilter'> {
+  const key = constantKey(weights);
+  if (!half) return { filter: { kind: 'constant', key, data: weights }, halfFilter: false };
+  return { filter: { kind: 'constant', key: `half ${key}`, data: halves(weights) }, halfFilter: true };
+}
+
+const roundedWeights = new WeakMap<TypedArray, Uint16Array>();
+
+/** 16-bit floats of the weights, an even number of them; the same array for all networks that share the weights. */
+function halves(weights: TypedArray): Uint16Array {
+  let found = roundedWeights.get(weights);
+  if (!found) {
+    found = new Uint16Array(weights.length + (weights.length % 2));
+    found.set(Array.from(weights as ArrayLike<number>, floatToHalf));
+    roundedWeights.set(weights, found);
+  }
+  return found;
+}
+
+/** Element type of the filter's buffer. */
+export function filterType({ halfFilter }: ConvParts, width: Width): string {
+  if (!halfFilter) return typeOf(width);
+  return width === 4 ? 'vec4h' : 'f16';
 }
 
 function biasBinding(node: Conv, context: KernelContext): Binding {
