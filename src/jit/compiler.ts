@@ -8,7 +8,7 @@ import { GpuNetwork, GpuShared } from './gpu_network.js';
 import { runTogether } from './gpu_run.js';
 import { NoKernel } from './kernels/program.js';
 import { optimize } from './passes/index.js';
-import { makePlan, type CompileProgress, type PlanOptions } from './plan.js';
+import { makePlan, type CompileProgress, type PlannedNode, type PlanOptions } from './plan.js';
 import { trace, UntraceableKernel } from './trace.js';
 
 /** Figures of a compiled network, for reports. */
