@@ -53,7 +53,7 @@ function directTiles(parts: ConvParts): readonly DirectTile[] {
 }
 
 /** Products per sum that a shader may hold: beyond, compiling takes longer than is gained. */
-const MOST_PRODUCTS = 900;
+const MOST_PRODUCTS = 1800;
 
 function onQuads(parts: ConvParts): readonly Variant[] {
   const { node, filterShape } = parts;
@@ -93,7 +93,7 @@ function patchTile({ node, filterShape }: ConvParts, h: number, w: number, outer
     sides.reduce((best, side) => (wasted(size, side) < wasted(size, best) ? side : best));
   const columns = isStrided ? fit(w, [4, 3, 2, 1]) : fit(w, [6, 8, 4, 3, 2, 1]);
   const rows = isStrided ? fit(h, [4, 3, 2, 1]) : fit(h, [8, 4, 3, 2, 1]);
-  const blocks = outer % 8 === 0 ? 2 : 1;
+  const blocks = !isStrided && outer % 16 === 0 ? 4 : outer % 8 === 0 ? 2 : 1;
   const tile = { rows, columns, blocks };
   while (tile.rows * tile.columns * tile.blocks * kh * kw > MOST_PRODUCTS) {
     if (tile.rows > 1) tile.rows = Math.ceil(tile.rows / 2);

@@ -99,7 +99,7 @@ export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): 
     inner % 4 === 0 ? `source[at${p} + k + lane]` : `select(0.0, source[at${p} + k + lane], k + lane < inner)`;
   const sums = lines(columns, (p) =>
     each(blocks, (q) => {
-      const products = each(4, (j) => `quadBroadcast(v${p}, ${j}u) * w${j}_${q}`);
+      const products = each(4, (j) => `b${p}_${j} * w${j}_${q}`);
       return accumulate(p * blocks + q, products);
     }).join(' '),
   );
@@ -108,6 +108,7 @@ export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): 
   for (var k = 0; k < inner; k += 4) {
     let weights = k * outer + c0;
     ${lines(columns, (p) => `let v${p} = ${read(p)};`)}
+    ${lines(columns, (p) => each(4, (j) => `let b${p}_${j} = quadBroadcast(v${p}, ${j}u);`).join(' '))}
     ${lines(4, (j) => each(blocks, (q) => `let w${j}_${q} = filter_[weights + ${j} * outer + ${4 * q}];`).join(' '))}
     ${sums}
   }
