@@ -6,10 +6,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { openPageHost, type PageHost } from '../tests/support/page_host.js';
 import type { Row } from './measure.js';
 import { BENCH_MODELS, type BenchModelName } from './models.js';
+import { integers, listOf, positiveInteger } from './options.js';
 import type { StartReply } from './page.js';
 import { failures, printProfiles, printTable } from './report.js';
 import { RUNNER_NAMES, type RunnerName } from './runners/runner.js';
@@ -101,26 +102,4 @@ async function writeJson(path: string, { adapter, versions }: StartReply, rows: 
 /** One line that overwrites itself, for people only. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-}
-
-// --- options -----------------------------------------------------------------------------------------------------------------
-
-function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
-  return (text) =>
-    text.split(',').map((part) => {
-      const name = part.trim() as T;
-      if (!known.includes(name))
-        throw new InvalidArgumentError(`found "${name}"; expected any of ${known.join(', ')}.`);
-      return name;
-    });
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number from 1.');
-  return value;
-}
-
-function integers(text: string): number[] {
-  return text.split(',').map((part) => positiveInteger(part.trim()));
 }

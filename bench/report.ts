@@ -2,7 +2,9 @@
 import type { Row } from './measure.js';
 import { gmacsPerSecond, type KernelTime } from './profile.js';
 
-const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[] = [
+type Column = readonly [title: string, cell: (row: Row) => string];
+
+const COLUMNS: readonly Column[] = [
   ['model', ({ model }) => model],
   ['runner', ({ runner }) => runner],
   ['persons', ({ persons }) => String(persons)],
@@ -21,18 +23,47 @@ const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[]
   ['checked at', ({ checked_at }) => checked_at?.join('x') ?? ''],
 ];
 
-/** Rows of one comparison. */
-export function printTable(rows: readonly Row[]): void {
+/** Only for rows that have them. */
+const BURST_COLUMNS: readonly Column[] = [['burst ms', ({ burst_ms }) => optional(burst_ms)]];
+const RATE_COLUMNS: readonly Column[] = [
+  ['GFLOP/s', ({ gmacs, median_ms }) => optional(gmacs && rate(gmacs, median_ms))],
+];
+
+/** 10^9 floating point operations per second; a multiply-add is two. */
+function rate(gmacs: number, ms: number): number {
+  return (2000 * gmacs) / ms;
+}
+
+/**
+ * Rows of one comparison.
+ *
+ * @param peak - TFLOP/s of the card, for the share of it that is reached
+ */
+export function printTable(rows: readonly Row[], peak?: number): void {
+  const share: Column = [
+    'of peak',
+    ({ gmacs, median_ms }) => (gmacs ? percent(rate(gmacs, median_ms) / (1000 * peak!)) : ''),
+  ];
+  const columns = [
+    ...COLUMNS.slice(0, RATES_AFTER),
+    ...(rows.some(({ burst_ms }) => burst_ms !== null) ? BURST_COLUMNS : []),
+    ...(rows.some(({ gmacs }) => gmacs) ? RATE_COLUMNS : []),
+    ...(peak ? [share] : []),
+    ...COLUMNS.slice(RATES_AFTER),
+  ];
   print(
-    COLUMNS.map(([title]) => title),
-    rows.map((row) => COLUMNS.map(([, cell]) => cell(row))),
+    columns.map(([title]) => title),
+    rows.map((row) => columns.map(([, cell]) => cell(row))),
   );
 }
+
+/** Place of the columns that not every run has. */
+const RATES_AFTER = 6;
 
 /** Kernels shown of each profile; the rest is one line. */
 const SHOWN = 25;
 
-export function printProfiles(rows: readonly Row[]): void {
+export function printProfiles(rows: readonly Row[], peak?: number): void {
   for (const { model, runner, persons, profile } of rows) {
     if (!profile) continue;
     const total = sum(profile);
@@ -40,10 +71,11 @@ export function printProfiles(rows: readonly Row[]): void {
     const rest = sum(profile.slice(SHOWN));
     const shown = [...profile.slice(0, SHOWN), ...(rest.calls > 0 ? [rest] : []), { ...total, kernel: 'all' }];
     print(
-      ['kernel', 'calls', 'ms', 'share', 'GMAC/s'],
+      ['kernel', 'calls', 'ms', 'share', 'GMAC/s', ...(peak ? ['of peak'] : [])],
       shown.map((time) => [
-        ...[time.kernel, String(time.calls), number(time.ms), `${((100 * time.ms) / total.ms).toFixed(1)} %`],
+        ...[time.kernel, String(time.calls), number(time.ms), percent(time.ms / total.ms)],
         time.macs > 0 ? number(gmacsPerSecond(time)) : '',
+        ...(peak ? [time.macs > 0 ? percent((2 * gmacsPerSecond(time)) / (1000 * peak)) : ''] : []),
       ]),
     );
   }
@@ -75,6 +107,10 @@ function print(titles: readonly string[], rows: readonly (readonly string[])[]):
       .trimEnd();
   console.log(`\n${line(titles)}`);
   for (const row of rows) console.log(line(row));
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 function optional(value: number | null, unit = 1): string {

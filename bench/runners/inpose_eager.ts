@@ -4,9 +4,11 @@ import { readTensor } from '../../src/backend/readback.js';
 import { disposeModule, prepareModule } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../src/tf.js';
+import { profileDispatches } from '../gpu_meter.js';
 import { toNhwc } from '../network.js';
 import { profileKernels } from './tfjs_profile.js';
-import type { Runner, RunnerName } from './runner.js';
+import { labelProfile } from './jit_profile.js';
+import type { Runner, RunnerName, Session } from './runner.js';
 
 const backends = new Map<BackendName, Promise<Backend>>();
 
@@ -37,9 +39,7 @@ export function eagerRunner(name: RunnerName, backendName: BackendName): Runner 
           backend.run(() => prepareModule(estimator));
           return {
             ...{ layout: 'NHWC', run, dispose: async () => {} },
-            ...(backendName === 'wasm' && {
-              profile: async () => profileKernels('wasm', () => backend.run(() => tf.dispose(forward()))),
-            }),
+            profile: profileOf(backend, run, () => backend.run(() => tf.dispose(forward()))),
             get otherGpuBytes() {
               return backendName === 'webgl' ? webglBytes(backend) : 0;
             },
@@ -49,6 +49,13 @@ export function eagerRunner(name: RunnerName, backendName: BackendName): Runner 
       };
     },
   };
+}
+
+function profileOf(backend: Backend, run: () => Promise<unknown>, forward: () => void): Session['profile'] {
+  if (backend.name === 'wasm') return async () => profileKernels('wasm', forward);
+  if (backend.name !== 'webgpu') return undefined;
+  const { device } = backend.run(() => tf.backend()) as unknown as { device: GPUDevice };
+  return async () => labelProfile(await profileDispatches(device, run));
 }
 
 function webglBytes(backend: Backend): number {

@@ -1,9 +1,11 @@
 /** The library's compiled WebGPU networks: the one file of the benchmark that knows the compiler's interface. */
-import { JitCompiler } from '../../src/jit/compiler.js';
+import { JitCompiler, type CompiledNetwork } from '../../src/jit/compiler.js';
 import { disposeModule, prepareModule } from '../../src/nn/module.js';
 import type { Tensor4D } from '../../src/tf.js';
+import { profileDispatches } from '../gpu_meter.js';
 import { toNhwc } from '../network.js';
 import { nextTask } from '../timing.js';
+import { jitProfile } from './jit_profile.js';
 import type { Runner, RunnerName } from './runner.js';
 
 /** Where the weights lie until they are compiled, and the device that runs them. */
@@ -28,8 +30,12 @@ export function jitRunner(name: RunnerName, host: () => Promise<JitHost>): Runne
           const compiler = new JitCompiler(device);
           const compiled = await compiler.compile(x.shape, (image) => estimator.forward(image as Tensor4D));
           return {
-            ...{ layout: 'NHWC', compileStart },
+            ...{ layout: 'NHWC', compileStart, overlaps: true, macs: macsOf(compiled) },
             run: () => compiled.run(x.data),
+            profile: async () => {
+              const dispatches = await profileDispatches(device, () => compiled.run(x.data));
+              return jitProfile(compiled.steps, dispatches);
+            },
             dispose: async () => {
               compiled.dispose();
               compiler.dispose();
@@ -40,4 +46,9 @@ export function jitRunner(name: RunnerName, host: () => Promise<JitHost>): Runne
       };
     },
   };
+}
+
+/** Every operation once, however many dispatches it takes. */
+function macsOf({ steps }: CompiledNetwork): number {
+  return [...new Set(steps.map(({ node }) => node))].reduce((sum, { macs }) => sum + macs, 0);
 }

@@ -27,6 +27,10 @@ export interface Session {
   readonly layout: 'NCHW' | 'NHWC';
   /** When the weights were on the backend and compiling could start, ms; only where there is such a moment. */
   readonly compileStart?: number;
+  /** The next frame may be issued while the last is under way. */
+  readonly overlaps?: boolean;
+  /** Multiply-adds per frame. */
+  readonly macs?: number;
   /** Bytes on the GPU that the counters of WebGPU do not see. */
   readonly otherGpuBytes?: number;
   /** Time per kernel of one frame, longest first; only where it can be measured. */

@@ -1,0 +1,52 @@
+/** WebGPU without a browser: Dawn's bindings for Node (the package `webgpu`). */
+import { create, globals } from 'webgpu';
+import { installGpuMeter } from './gpu_meter.js';
+
+/** What the compiled networks can make use of, as the library asks for it. */
+const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups' as GPUFeatureName];
+
+/** Limits that fused kernels and large networks need. */
+const LIMITS = [
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxStorageBuffersPerShaderStage',
+] as const;
+
+export interface DawnOptions {
+  /** Dawn's toggles, such as `allow_unsafe_apis`. */
+  readonly toggles?: readonly string[];
+}
+
+export interface Dawn {
+  readonly gpu: GPU;
+  readonly device: GPUDevice;
+  /** The hardware in its driver's words. */
+  readonly adapter: string;
+}
+
+/** @throws Error when the machine has no adapter */
+export async function openDawn({ toggles = [] }: DawnOptions = {}): Promise<Dawn> {
+  Object.assign(globalThis, globals);
+  installGpuMeter();
+  // Timestamps are rounded to 0.1 ms otherwise, which is longer than most kernels.
+  const gpu = create([
+    `enable-dawn-features=${['allow_unsafe_apis', ...toggles].join()}`,
+    'disable-dawn-features=timestamp_quantization',
+  ]);
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new Error(
+      'found no adapter; expected a Vulkan driver. Name its ICD file in VK_ICD_FILENAMES (Chromium brings a software one).',
+    );
+  }
+  const { vendor, architecture, device: model, description } = adapter.info;
+  const device = await adapter.requestDevice({
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  });
+  return { gpu, device, adapter: [vendor, architecture, model, description].filter(Boolean).join(' ') };
+}
