@@ -6,6 +6,8 @@ import { build } from 'vite';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { launchChromium } from '../support/chromium.js';
 import { encodePng } from '../support/png.js';
+import { SAMPLE_PICTURE } from '../support/sample.js';
+import { SAMPLE_SIZE } from '../support/sample_pck.js';
 import { serveFolders } from '../support/static_server.js';
 import { watchPage } from '../support/watch_page.js';
 import { writeFixture } from './fixture.js';
@@ -15,6 +17,7 @@ const folder = join(inject('scratch'), 'readme');
 const installed = join(inject('app'), 'node_modules/inpose');
 let readme: string;
 let browser: Browser;
+/** Of `photo.jpg`, px. */
 let size: readonly number[];
 
 /** The first block of a language that contains `word`. */
@@ -49,7 +52,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 /** Opens a page and waits until it shows a canvas with something on it. */
-async function expectDrawing(root: string, path: string): Promise<void> {
+async function expectDrawing(root: string, path: string, expectedSize = size): Promise<void> {
   const server = await serveFolders([root, join(folder, 'public')]);
   const context = await browser.newContext();
   try {
@@ -68,7 +71,7 @@ async function expectDrawing(root: string, path: string): Promise<void> {
       const [before, after] = [pixels(plain), pixels(canvas.getContext('2d')!)];
       return { size: [canvas.width, canvas.height], changed: after.filter((v, i) => v !== before[i]).length };
     });
-    expect(drawn.size).toEqual(size);
+    expect(drawn.size).toEqual(expectedSize);
     expect(drawn.changed).toBeGreaterThan(100);
     expect(problems).toEqual([]);
   } finally {
@@ -78,24 +81,46 @@ async function expectDrawing(root: string, path: string): Promise<void> {
 }
 
 test('as an ES module', async () => {
-  const root = join(inject('app'), 'readme');
-  await mkdir(root, { recursive: true });
-  await writeFile(
-    join(root, 'index.html'),
-    page('<img src="/photo.jpg" /><script type="module" src="./main.js"></script>'),
-  );
-  await writeFile(join(root, 'main.js'), block('js', 'Pose2DInferencer'));
-  await build({ root, configFile: false, logLevel: 'error', publicDir: false });
-  await expectDrawing(join(root, 'dist'), 'index.html');
+  await expectDrawing(await builtApp('readme', block('js', 'PoseLocalVisualizer')), 'index.html');
 });
+
+test('one person found without boxes, by the default model', async () => {
+  const code = block('js', 'RoiTracker').replace(/(sample\.predInstances\.trackIds\.data\[0\]);/, 'window.found = $1;');
+  const dist = await builtApp('readme-tracker', code);
+  await copyFile(SAMPLE_PICTURE, join(dist, 'photo.jpg'));
+  const server = await serveFolders([dist]);
+  const tab = await browser.newPage();
+  try {
+    const problems = watchPage(tab);
+    await tab.goto(`${server.url}/index.html`);
+    await tab.waitForFunction('"found" in window', undefined, { timeout: 60_000 });
+    expect(await tab.evaluate('window.found')).toBe(0);
+    expect(problems).toEqual([]);
+  } finally {
+    await tab.close();
+    await server.close();
+  }
+});
+
+/** Builds a page with `photo.jpg` and this script as an application would. Gives the folder. */
+async function builtApp(name: string, code: string): Promise<string> {
+  const root = join(inject('app'), name);
+  await mkdir(root, { recursive: true });
+  const body = '<img src="/photo.jpg" /><script type="module" src="./main.js"></script>';
+  await writeFile(join(root, 'index.html'), page(body));
+  await writeFile(join(root, 'main.js'), code);
+  await build({ root, configFile: false, logLevel: 'error', publicDir: false });
+  return join(root, 'dist');
+}
 
 test('as a script tag', async () => {
   const root = join(inject('app'), 'readme-script');
   await mkdir(root, { recursive: true });
   const names = await readdir(join(installed, 'dist'));
-  for (const name of names.filter((n) => n === 'inpose.iife.js' || n.endsWith('.wasm'))) {
+  for (const name of names.filter((n) => n === 'inpose.iife.js' || /\.(wasm|safetensors)$/.test(n))) {
     await copyFile(join(installed, 'dist', name), join(root, name));
   }
   await writeFile(join(root, 'index.html'), page(block('html', 'inpose.iife.js')));
-  await expectDrawing(root, 'index.html');
+  await copyFile(SAMPLE_PICTURE, join(root, 'photo.jpg'));
+  await expectDrawing(root, 'index.html', SAMPLE_SIZE);
 });
