@@ -300,7 +300,7 @@ class Composer:
         out = F.grid_sample(image, grid.to(image.dtype), mode=mode, padding_mode=pad, align_corners=True)
         return out[:, :, 0] if flat else out
 
-    def _gain(self, m, std=.2, tint=.06):
+    def _gain(self, m, std=.2, tint=.04):
         """Light of one layer: [m, 3, 1, 1]."""
         return (torch.exp(self.g(m, 1, std=std) + self.g(m, 3, std=tint)))[..., None, None]
 
@@ -319,7 +319,7 @@ class Composer:
         out = self._sample(image, bx, by, pad='reflection')
         contrast = torch.exp(self.g(m, mean=-.1, std=.3))[:, None, None, None].clamp(.3, 1.8)
         mean = out.mean((2, 3), keepdim=True)
-        return (mean + (out - mean) * contrast) * self._gain(m, .25, .08) + self.g(m, std=.05)[:, None, None, None]
+        return (mean + (out - mean) * contrast) * self._gain(m, .25, .05) + self.g(m, std=.05)[:, None, None, None]
 
     def _over(self, canvas, rgba, gain, on=None):
         """Premultiplied sprite over the canvas, in place."""
@@ -404,7 +404,7 @@ class Composer:
         eye = torch.eye(3, device=self.device)
         saturation = torch.where(self.some(n, .06), 0., torch.exp(self.g(n, std=.25)).clamp(.2, 1.7))[:, None, None]
         mix = eye * saturation + grey * (1 - saturation) + self.g(n, 3, 3, std=.03)
-        gain = torch.exp(self.g(n, 1, mean=-.06, std=.2) + self.g(n, 3, std=.06))
+        gain = torch.exp(self.g(n, 1, mean=-.06, std=.2) + self.g(n, 3, std=.035))
         contrast = torch.exp(self.g(n, mean=-.05, std=.18))[:, None]
         m = mix * (gain * contrast)[..., None]
         b = (1 - contrast) * .45 + self.g(n, 1, std=.04)
@@ -455,7 +455,7 @@ class Composer:
 
     def _noise(self, x):
         n = len(x)
-        level = (self.u(n) ** 2 * .05 * self.some(n, .6))[:, None, None, None]
+        level = (self.u(n) ** 2 * .035 * self.some(n, .5))[:, None, None, None]
         noise = torch.randn(x.shape, device=self.device, dtype=x.dtype)
         mono = self.some(n, .5)[:, None, None, None]
         return x.add_(level * torch.where(mono, noise[:, :1], noise)).clamp_(0, 1)

@@ -196,7 +196,11 @@ class Painter:
         x, y, w, h = self.u(0, SIZE), self.u(0, horizon), self.u(20, 120), self.u(10, 50)
         cv2.rectangle(img, (int(x), int(y)), (int(x + w), int(y + h)), tuple(map(float, self.any())), -1)
         s = ''.join(chr(r.randint(65, 91)) for _ in range(r.randint(3, 9)))
-        cv2.putText(img, s, (int(x + 3), int(y + h * .75)), r.randint(0, 5), h / 40, tuple(map(float, self.any())), r.randint(1, 4), cv2.LINE_AA)
+        # OpenCV 5 writes on 8-bit pictures only.
+        ink = np.zeros(img.shape[:2], np.uint8)
+        cv2.putText(ink, s, (int(x + 3), int(y + h * .75)), int(r.randint(0, 5)), h / 40, 255, int(r.randint(1, 4)), cv2.LINE_AA)
+        cover = ink[..., None].astype(np.float32) / 255
+        img += cover * (np.float32(self.any()) - img)
 
     # ---------------------------------------------------------------- scenes
     def room(self, img):
