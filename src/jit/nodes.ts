@@ -57,6 +57,47 @@ export function convExtras(node: GraphNode & { readonly attrs: ConvAttrs }): rea
   return node.inputs.slice(node.attrs.hasBias ? 3 : 2);
 }
 
+/** One operation that only moves elements, with what its index arithmetic needs. */
+export interface MoveStep {
+  readonly op: string;
+  readonly attrs: Readonly<Record<string, unknown>>;
+  /** Shape of its input. */
+  readonly from: readonly number[];
+  /** Shape of its output. */
+  readonly to: readonly number[];
+  /** Of a gather. */
+  readonly indices?: readonly number[];
+}
+
+/** `Move`: several moves in one, in the order in which they happen. */
+export interface MoveAttrs {
+  readonly steps: readonly MoveStep[];
+}
+
+/**
+ * `Join`: a concatenation along channels whose parts are expressions, followed by a channel shuffle. Channel c of the result is
+ * channel `c % groups * (channels / groups) + c / groups` of the concatenation.
+ */
+export interface JoinAttrs {
+  readonly parts: readonly JoinPart[];
+  /** 1 when there is no shuffle. */
+  readonly groups: number;
+}
+
+export interface JoinPart extends PointwiseAttrs {
+  readonly channels: number;
+}
+
+/**
+ * `Squeeze`: per pixel, the means over windows of the inputs, joined along channels, through one or two 1 x 1 convolutions. Squeeze
+ * and excitation with windows as large as the map. Its inputs are the parts, then filter and bias of each stage.
+ */
+export interface SqueezeAttrs {
+  /** Of each part, px. */
+  readonly windows: readonly (readonly [h: number, w: number])[];
+  readonly stages: readonly { readonly expr: Expr; readonly hasBias: boolean }[];
+}
+
 /** A node with typed attributes as a plain one. */
 export function makeNode<A extends object>(
   op: string,

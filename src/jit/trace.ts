@@ -222,10 +222,15 @@ function untraceable(error: unknown): UntraceableKernel | null {
 async function withConstants(values: readonly Recorded[]): Promise<GraphValue[]> {
   return Promise.all(
     values.map(async ({ id, shape, dtype, written, outside }) => {
-      const constant = outside ? await valuesOf(outside) : written;
+      const constant = outside ? await valuesOf(outside) : written && asFloats(written);
       return { id, shape, dtype, ...(constant && { constant }) };
     }),
   );
+}
+
+/** On the GPU every number is a float32: index lists, too. */
+function asFloats(values: TypedArray): TypedArray {
+  return values instanceof Float32Array ? values : Float32Array.from(values as Int32Array, Number);
 }
 
 const read = new WeakMap<object, Promise<TypedArray>>();
@@ -234,7 +239,7 @@ const read = new WeakMap<object, Promise<TypedArray>>();
 function valuesOf(tensor: Tensor): TypedArray | Promise<TypedArray> {
   const known = read.get(tensor.dataId);
   if (known) return known;
-  const values = Promise.resolve(hostValues(tensor) ?? readTensor(tensor));
+  const values = Promise.resolve(hostValues(tensor) ?? readTensor(tensor)).then(asFloats);
   read.set(tensor.dataId, values);
   return values;
 }

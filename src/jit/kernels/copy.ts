@@ -4,21 +4,21 @@
  */
 import { sizeOf } from '../../ndarray.js';
 import * as tf from '../../tf.js';
-import type { GraphNode } from '../graph.js';
+import { literal } from '../expr.js';
+import type { Graph, GraphNode } from '../graph.js';
+import type { MoveAttrs, MoveStep } from '../nodes.js';
 import { channels, isContiguous, type View } from '../view.js';
+import { flatOf, sourceOf, stridesOf } from './moves.js';
 import { declare, groups, NoKernel, type Kernel, type KernelContext, type Program } from './program.js';
 
 const SIZE = 64;
 
-/** Row-major strides of a shape. */
-function stridesOf(shape: readonly number[]): number[] {
-  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-}
-
-/** `let o0 = ...; let o1 = ...;`: output coordinates of the flat index `i`. */
-function coordinates(shape: readonly number[]): string {
+/** `let o0 = ...; let o1 = ...;`: coordinates of the flat index `flat`. */
+function coordinates(shape: readonly number[], flat = 'i', name = 'o'): string {
   const strides = stridesOf(shape);
-  return shape.map((size, axis) => `let o${axis} = i / ${strides[axis]}u${axis > 0 ? ` % ${size}u` : ''};`).join(' ');
+  return shape
+    .map((size, axis) => `let ${name}${axis} = ${flat} / ${strides[axis]}u${axis > 0 ? ` % ${size}u` : ''};`)
+    .join(' ');
 }
 
 /** Element index in a view's storage of the flat element `flat` of its shape. */
@@ -28,116 +28,59 @@ export function storageIndex(view: View, flat: string): string {
   return `${view.offset}u + (${flat}) / ${c}u * ${view.rowStride}u + (${flat}) % ${c}u`;
 }
 
-interface Source {
-  /** WGSL of the flat source index, from o0, o1, ... */
-  readonly flat: string;
-  /** WGSL of whether there is a source element; else zero. */
-  readonly inside?: string;
-}
-
-function flatOf(shape: readonly number[], at: readonly string[]): string {
-  const strides = stridesOf(shape);
-  return at.map((coordinate, axis) => `(${coordinate}) * ${strides[axis]}u`).join(' + ') || '0u';
-}
-
-type Move = (node: GraphNode, context: KernelContext) => Source;
-
 const inputShape = (node: GraphNode, context: KernelContext) => context.graph.values[node.inputs[0]].shape;
 const outputShape = (node: GraphNode, context: KernelContext) => context.graph.values[node.outputs[0]].shape;
 
-const MOVES: Readonly<Record<string, Move>> = {
-  Reshape: () => ({ flat: 'i' }),
-  ExpandDims: () => ({ flat: 'i' }),
-  Identity: () => ({ flat: 'i' }),
-  Transpose: (node, context) => {
-    const perm = node.attrs.perm as readonly number[];
-    const shape = inputShape(node, context);
-    return {
-      flat: flatOf(
-        shape,
-        shape.map((_, axis) => `o${perm.indexOf(axis)}`),
-      ),
-    };
-  },
-  Reverse: (node, context) => {
-    const shape = inputShape(node, context);
-    const dims = tf.util.parseAxisParam(node.attrs.dims as number[], [...shape]);
-    return {
-      flat: flatOf(
-        shape,
-        shape.map((size, axis) => (dims.includes(axis) ? `${size - 1}u - o${axis}` : `o${axis}`)),
-      ),
-    };
-  },
-  Slice: (node, context) => {
-    const shape = inputShape(node, context);
-    const [begin] = tf.slice_util.parseSliceParams(
-      { shape: [...shape] } as tf.TensorInfo,
-      node.attrs.begin as number[],
-      node.attrs.size as number[],
-    );
-    return {
-      flat: flatOf(
-        shape,
-        begin.map((start, axis) => `o${axis} + ${start}u`),
-      ),
-    };
-  },
-  StridedSlice: (node, context) => {
-    const a = node.attrs as Record<string, never>;
-    const shape = inputShape(node, context);
-    const { begin, strides, finalShape } = tf.slice_util.sliceInfo(
-      ...([
-        [...shape],
-        a.begin,
-        a.end,
-        a.strides,
-        a.beginMask,
-        a.endMask,
-        a.ellipsisMask,
-        a.newAxisMask,
-        a.shrinkAxisMask,
-      ] as unknown as Parameters<typeof tf.slice_util.sliceInfo>),
-    );
-    if (finalShape.length !== shape.length) throw new NoKernel('StridedSlice', 'that drops axes has no WGSL kernel');
-    const at = shape.map((_, axis) => `u32(${begin[axis]} + i32(o${axis}) * ${strides[axis]})`);
-    return { flat: flatOf(shape, at) };
-  },
-  PadV2: (node, context) => {
-    if (Number(node.attrs.constantValue ?? 0) !== 0)
-      throw new NoKernel('PadV2', 'with a value other than 0 has no WGSL kernel');
-    const shape = inputShape(node, context);
-    const paddings = node.attrs.paddings as readonly (readonly [number, number])[];
-    // Unsigned: left of the input wraps to far beyond it.
-    const at = shape.map((_, axis) => `o${axis} - ${paddings[axis][0]}u`);
-    const inside = shape.map((size, axis) => `${at[axis]} < ${size}u`).join(' && ');
-    return { flat: flatOf(shape, at), inside };
-  },
-  DepthToSpace: (node, context) => {
-    const [, h, w, c] = inputShape(node, context);
-    const block = node.attrs.blockSize as number;
-    const depth = c / block ** 2;
-    const channel = `((o1 % ${block}u) * ${block}u + o2 % ${block}u) * ${depth}u + o3`;
-    return { flat: flatOf([1, h, w, c], ['o0', `o1 / ${block}u`, `o2 / ${block}u`, channel]) };
-  },
-  Tile: (node, context) => {
-    const shape = inputShape(node, context);
-    return {
-      flat: flatOf(
-        shape,
-        shape.map((size, axis) => `o${axis} % ${size}u`),
-      ),
-    };
-  },
-};
+/** The moves of a node: those of a `Move`, or the one that it is itself. */
+export function movesOf({ values }: Graph, node: GraphNode): readonly MoveStep[] {
+  if (node.op === 'Move') return (node.attrs as unknown as MoveAttrs).steps;
+  const { op, attrs, inputs, outputs } = node;
+  const indices = op === 'GatherV2' ? values[inputs[1]].constant : undefined;
+  return [
+    {
+      ...{ op, attrs, from: values[inputs[0]].shape, to: values[outputs[0]].shape },
+      ...(indices && { indices: Array.from(indices as Float32Array, Number) }),
+    },
+  ];
+}
 
-export const COPY_OPS: readonly string[] = Object.keys(MOVES);
-
-/** Any operation of `MOVES`. */
+/** Any operation of `MOVE_OPS`, and `Move`: from the output back to the input, one move after the other. */
 export const copy: Kernel = (node, context) => {
-  const source = MOVES[node.op](node, context);
-  return [moveProgram(node.op, context, node.inputs[0], node.outputs[0], outputShape(node, context), source)];
+  const steps = movesOf(context.graph, node);
+  const lines: string[] = [];
+  const tops: string[] = [];
+  const inside: string[] = [];
+  let outside = 0;
+  let flat = 'i';
+  for (const [k, step] of [...steps].reverse().entries()) {
+    const source = sourceOf(step, (axis) => `o${k}_${axis}`);
+    lines.push(coordinates(step.to, flat, `o${k}_`), `let i${k} = ${source.flat};`);
+    if (source.top) tops.push(source.top);
+    if (source.inside) {
+      lines.push(`let inside${k} = ${source.inside};`);
+      inside.push(`inside${k}`);
+      outside = source.outside ?? 0;
+    }
+    flat = `i${k}`;
+  }
+  const label = steps.map(({ op }) => op.toLowerCase()).join(' ');
+  return [
+    moveProgram(label, context, node.inputs[0], node.outputs[0], outputShape(node, context), {
+      ...{ flat, before: lines.join('\n  '), top: [...new Set(tops)].join('\n') },
+      ...(inside.length > 0 && { inside: inside.join(' && '), outside }),
+    }),
+  ];
 };
+
+interface Source {
+  /** WGSL of the flat source index, after the statements `before`. */
+  readonly flat: string;
+  readonly before: string;
+  /** WGSL of whether there is a source element; else the value is `outside`. */
+  readonly inside?: string;
+  readonly outside?: number;
+  readonly top?: string;
+}
 
 function moveProgram(
   label: string,
@@ -145,26 +88,27 @@ function moveProgram(
   from: number,
   to: number,
   shape: readonly number[],
-  { flat, inside }: Source,
+  { flat, before, inside, outside = 0, top = '' }: Source,
   target = 'i',
 ): Program {
   const [input, output] = [context.view(from), context.view(to)];
   const total = sizeOf(shape);
   const value = `input[${storageIndex(input, 'source')}]`;
   const wgsl = `${declare(['input', 'output'], 'f32')}
+${top}
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * ${65535 * SIZE}u;
   if (i >= ${total}u) { return; }
-  ${coordinates(shape)}
+  ${before}
   let source = ${flat};
   let target_index = ${target};
-  ${inside ? `var value = 0.0; if (${inside}) { value = ${value}; }` : `let value = ${value};`}
+  ${inside ? `var value = ${literal(outside)}; if (${inside}) { value = ${value}; }` : `let value = ${value};`}
   output[${storageIndex(output, 'target_index')}] = value;
 }`;
   const count = groups(total, SIZE);
   return {
-    label: label.toLowerCase(),
+    label,
     wgsl,
     workgroups: [Math.min(count, 65535), groups(count, 65535), 1],
     bindings: [
@@ -188,7 +132,9 @@ export const concat: Kernel = (node, context) => {
         shape,
         shape.map((_, i) => (i === axis ? `o${i} + ${start}u` : `o${i}`)),
       );
-      programs.push(moveProgram('concat', context, id, node.outputs[0], part, { flat: 'i' }, target));
+      programs.push(
+        moveProgram('concat', context, id, node.outputs[0], part, { flat: 'i', before: coordinates(part) }, target),
+      );
     }
     start += part[axis];
   }
@@ -209,29 +155,32 @@ export const split: Kernel = (node, context) => {
         shape,
         shape.map((_, i) => (i === axis ? `o${i} + ${start}u` : `o${i}`)),
       );
-      programs.push(moveProgram('split', context, node.inputs[0], id, part, { flat }));
+      programs.push(moveProgram('split', context, node.inputs[0], id, part, { flat, before: coordinates(part) }));
     }
     start += part[axis];
   }
   return programs;
 };
 
-/** Picks slices along an axis by a list of indices, which must be constant. */
+/** A list of indices up to this long stands in the shader. */
+export const MAX_INLINE_INDICES = 64;
+
+/** Picks slices along an axis by a list of indices, constant or computed. */
 export const gather: Kernel = (node, context) => {
   const indices = context.constant(node.inputs[1]);
-  if (!indices) throw new NoKernel('GatherV2', 'with computed indices has no WGSL kernel');
+  const isList = context.graph.values[node.inputs[1]].shape.length === 1;
+  if (indices && isList && indices.length <= MAX_INLINE_INDICES) return copy(node, context);
   const shape = inputShape(node, context);
   const out = outputShape(node, context);
   const axis = tf.util.parseAxisParam(node.attrs.axis as number, [...shape])[0];
-  if (out.length !== shape.length)
-    throw new NoKernel('GatherV2', 'by indices of another rank than 1 has no WGSL kernel');
-  const [input, output] = [context.view(node.inputs[0]), context.view(node.outputs[0])];
+  if (!isList) throw new NoKernel('GatherV2', 'by indices of another rank than 1 has no WGSL kernel');
+  const [input, picks, output] = [...node.inputs, ...node.outputs].map((id) => context.view(id));
   const flat = flatOf(
     shape,
-    shape.map((_, i) => (i === axis ? `u32(indices[o${i}])` : `o${i}`)),
+    shape.map((_, i) => (i === axis ? `u32(indices[${storageIndex(picks, `o${i}`)}])` : `o${i}`)),
   );
   const total = sizeOf(out);
-  const wgsl = `${declare(['input', 'indices', 'output'], ['f32', 'i32', 'f32'])}
+  const wgsl = `${declare(['input', 'indices', 'output'], 'f32')}
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x;
@@ -240,7 +189,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let source = ${flat};
   output[${storageIndex(output, 'i')}] = input[${storageIndex(input, 'source')}];
 }`;
-  const data = Int32Array.from(indices as Int32Array, Number);
   return [
     {
       label: 'gather',
@@ -248,7 +196,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       workgroups: [groups(total, SIZE), 1, 1],
       bindings: [
         { kind: 'read', value: node.inputs[0] },
-        { kind: 'constant', key: `indices ${data.join()}`, data },
+        { kind: 'read', value: node.inputs[1] },
         { kind: 'write', value: node.outputs[0] },
       ],
     },

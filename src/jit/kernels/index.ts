@@ -3,7 +3,9 @@ import type { GraphNode } from '../graph.js';
 import { registeredOp } from '../trace_shapes.js';
 import { conv } from './conv.js';
 import { convGrouped } from './conv_grouped.js';
-import { concat, copy, COPY_OPS, gather, split } from './copy.js';
+import { concat, copy, gather, split } from './copy.js';
+import { MOVE_OPS } from './moves.js';
+import { join } from './join.js';
 import { matmul } from './matmul.js';
 import { opProgram } from './op.js';
 import { pointwise } from './pointwise.js';
@@ -11,9 +13,10 @@ import { pool } from './pool.js';
 import { NoKernel, type Kernel, type KernelContext, type Program } from './program.js';
 import { reduce, REDUCE_OPS } from './reduce.js';
 import { resizeBilinear } from './resize_bilinear.js';
+import { squeeze } from './squeeze.js';
 
 const KERNELS: Readonly<Record<string, Kernel>> = {
-  ...Object.fromEntries(COPY_OPS.map((op) => [op, copy])),
+  ...Object.fromEntries([...MOVE_OPS, 'ExpandDims', 'Identity', 'Move'].map((op) => [op, copy])),
   ...Object.fromEntries(REDUCE_OPS.map((op) => [op, reduce])),
   AvgPool: pool,
   BatchMatMul: matmul,
@@ -21,10 +24,12 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   Conv: conv,
   GatherV2: gather,
   GroupedConv: convGrouped,
+  Join: join,
   MaxPool: pool,
   Pointwise: pointwise,
   ResizeBilinear: resizeBilinear,
   SplitV: split,
+  Squeeze: squeeze,
   _FusedMatMul: matmul,
 };
 

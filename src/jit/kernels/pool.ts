@@ -50,7 +50,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let y = outY;
   let x = outX;
-  result[${indexAt(out, SAME, width)}] = ${isMax ? 'best' : 'best / count'};
+  result[${indexAt(out, SAME, width)}] = ${isMax ? 'best' : attrs.countsPadding ? `best / ${info.filterHeight * info.filterWidth}.0` : 'best / count'};
 }`;
   return [
     {

@@ -2,8 +2,12 @@
 import type { Graph } from '../graph.js';
 import { deadNodes } from './dead_nodes.js';
 import { foldConstants } from './fold_constants.js';
+import { foldPadding } from './fold_padding.js';
 import { fuseEpilogue } from './fuse_epilogue.js';
+import { fuseJoin } from './fuse_join.js';
+import { fuseMoves } from './fuse_moves.js';
 import { fusePointwise } from './fuse_pointwise.js';
+import { fuseSqueeze } from './fuse_squeeze.js';
 import { groupConvolutions } from './group_convolutions.js';
 import { liftRanks } from './lift_ranks.js';
 import { simplifyReshapes } from './simplify_reshapes.js';
@@ -20,8 +24,12 @@ const PASSES = [
   simplifyReshapes,
   foldConstants,
   deadNodes,
+  foldPadding,
   fusePointwise,
   fuseEpilogue,
+  fuseJoin,
+  fuseMoves,
+  fuseSqueeze,
   deadNodes,
 ] as const;
 
