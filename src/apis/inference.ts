@@ -62,6 +62,8 @@ export interface InitModelOptions {
   readonly sidecar?: Blob | WholeConfig | string;
   /** On WebGPU, compile the network into one command list. @default true */
   readonly jit?: boolean;
+  /** There, time variants of kernels in idle time after the first result, and keep the fastest. @default true */
+  readonly tune?: boolean;
 }
 
 const OPTION_KEYS = {
@@ -73,6 +75,7 @@ const OPTION_KEYS = {
   fetch: undefined,
   sidecar: undefined,
   jit: undefined,
+  tune: undefined,
 };
 
 /**
@@ -162,12 +165,13 @@ async function jitFor(
   backend: Backend,
   estimator: BasePoseEstimator,
   config: PoseConfig,
-  { jit = true, onProgress }: InitModelOptions,
+  { jit = true, tune = true, onProgress }: InitModelOptions,
 ): Promise<ModelJit | null> {
   if (!jit || backend.name !== 'webgpu' || !('predictTensors' in estimator)) return null;
   const { ModelJit } = await import('./model_jit.js');
   return new ModelJit(backend, estimator as TopdownPoseEstimator, {
     cropSize: topdownPipeline(config).affine.inputSize,
+    tune,
     onCompile: onProgress && ((loaded, total) => onProgress({ stage: 'compile', loaded, total })),
   });
 }

@@ -4,7 +4,7 @@
  */
 import type { Backend } from '../backend/init.js';
 import { readMapped } from '../backend/readback.js';
-import { JitCompiler, whyNotCompiled, type CompiledNetwork, type FillInput } from '../jit/compiler.js';
+import { createTuner, JitCompiler, whyNotCompiled, type CompiledNetwork, type FillInput } from '../jit/compiler.js';
 import type { CompileProgress } from '../jit/plan.js';
 import { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
@@ -31,6 +31,8 @@ export interface ModelJitOptions {
   /** [w, h] px of the crops. */
   readonly cropSize: readonly [w: number, h: number];
   readonly onCompile?: CompileProgress;
+  /** Time variants of kernels in idle time after the first result. @default true */
+  readonly tune?: boolean;
 }
 
 export class ModelJit {
@@ -42,15 +44,20 @@ export class ModelJit {
   readonly #frame: FrameTexture;
   readonly #crop: GpuCrop;
   readonly #onCompile: CompileProgress | undefined;
+  readonly #disposal = new AbortController();
+  readonly #tuned = new WeakSet<CompiledNetwork>();
+  /** Networks are tuned one after the other. */
+  #tuning: Promise<void> = Promise.resolve();
   #note = 'compiled at the first call';
   #failed = false;
 
-  constructor(backend: Backend, estimator: TopdownPoseEstimator, { cropSize, onCompile }: ModelJitOptions) {
+  constructor(backend: Backend, estimator: TopdownPoseEstimator, options: ModelJitOptions) {
+    const { cropSize, onCompile, tune = true } = options;
     this.#backend = backend;
     this.#estimator = estimator;
     this.#instance = backend.run(() => tf.backend()) as unknown as GpuInstance;
     const device = this.#instance.device as GPUDevice;
-    this.#compiler = new JitCompiler(device);
+    this.#compiler = new JitCompiler(device, { tuner: tune ? createTuner(device) : null });
     this.#frame = new FrameTexture(device);
     this.#crop = new GpuCrop(device, cropSize, estimator.dataPreprocessor);
     this.#onCompile = onCompile;
@@ -123,7 +130,21 @@ export class ModelJit {
 
   /** Issues one run at once; the promise waits for its numbers, or for a fault of the GPU. */
   run(network: CompiledNetwork, x: Float32Array): Promise<NdArray[]> {
-    return this.#backend.run(() => readMapped(this.#instance, () => network.run(x)));
+    const result = this.#backend.run(() => readMapped(this.#instance, () => network.run(x)));
+    this.#tuneAfter(result, [network]);
+    return result;
+  }
+
+  /** Tunes networks once each, when their first result is there. A fault of the GPU is left for the next call to find. */
+  #tuneAfter(result: Promise<unknown>, networks: readonly CompiledNetwork[]): void {
+    const { signal } = this.#disposal;
+    for (const network of networks) {
+      if (this.#tuned.has(network)) continue;
+      this.#tuned.add(network);
+      this.#tuning = Promise.all([this.#tuning, result])
+        .then(() => this.#compiler.tune(network, signal))
+        .catch(() => {});
+    }
   }
 
   /**
@@ -146,7 +167,7 @@ export class ModelJit {
    * @throws InputError (at once) for a picture that the browser does not let be read
    */
   runPicture(picture: Snapshot, batches: readonly NetworkBatch[]): Promise<NdArray[][]> {
-    return this.#backend.run(() => {
+    const result = this.#backend.run(() => {
       const fills = this.#crop.fills(this.#frame.upload(picture), batches);
       const runs = batches.map(({ network, terms }, i) => ({
         network,
@@ -155,10 +176,17 @@ export class ModelJit {
       }));
       return readMapped(this.#instance, () => this.#compiler.runFilled(runs));
     });
+    this.#tuneAfter(
+      result,
+      batches.map(({ network }) => network),
+    );
+    return result;
   }
 
   /** Frees weights and buffers. Safe to call twice. */
   async dispose(): Promise<void> {
+    this.#disposal.abort();
+    await this.#tuning;
     const networks = await Promise.allSettled(this.#networks.values());
     for (const network of networks) if (network.status === 'fulfilled') network.value.dispose();
     this.#networks.clear();

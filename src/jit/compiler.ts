@@ -4,12 +4,17 @@
  */
 import type { NdArray } from '../ndarray.js';
 import type { Tensor } from '../tf.js';
+import { VERSION } from '../version.js';
 import { GpuNetwork, GpuShared } from './gpu_network.js';
 import { runTogether } from './gpu_run.js';
+import { GpuTimer } from './gpu_timer.js';
+import type { Graph } from './graph.js';
 import { NoKernel } from './kernels/program.js';
 import { optimize } from './passes/index.js';
-import { makePlan, type CompileProgress, type PlannedNode, type PlanOptions } from './plan.js';
+import { makePlan, type CompileProgress, type Plan, type PlannedNode, type PlanOptions } from './plan.js';
 import { trace, UntraceableKernel } from './trace.js';
+import { memoryStore, Tuner, whenIdle } from './tune.js';
+import { indexedDbStore } from './winner_store.js';
 
 /** Figures of a compiled network, for reports. */
 export interface CompiledStats {
@@ -54,6 +59,26 @@ export function whyNotCompiled(error: unknown): string | null {
   return error instanceof UntraceableKernel || error instanceof NoKernel ? error.message : null;
 }
 
+/** What stands behind a `CompiledNetwork`: tuning replaces the network. */
+interface Entry {
+  readonly graph: Graph;
+  network: GpuNetwork;
+  disposed: boolean;
+}
+
+/**
+ * The tuner of a device, with winners remembered in IndexedDB; null where timing would do harm or no good: on software adapters,
+ * whose time is the page's own.
+ */
+export function createTuner(device: unknown, fp16 = false): Tuner | null {
+  const gpu = device as GPUDevice;
+  if (isSoftware(gpu)) return null;
+  const { vendor, architecture, device: model, description } = (gpu.adapterInfo as GPUAdapterInfo | undefined) ?? {};
+  const adapter = [vendor, architecture, model, description].filter(Boolean).join(' ') || 'unknown adapter';
+  const store = typeof indexedDB === 'undefined' ? memoryStore() : indexedDbStore(`${adapter} ${VERSION}${fp16 ? ' fp16' : ''}`);
+  return new Tuner({ timer: new GpuTimer(gpu), store, idle: whenIdle });
+}
+
 /** Whether the device computes on the CPU. Browsers older than `adapterInfo` do not say; then it counts as a GPU. */
 export function isSoftware(device: unknown): boolean {
   const info = (device as GPUDevice).adapterInfo as GPUAdapterInfo | undefined;
@@ -69,22 +94,27 @@ export interface JitOptions {
   readonly fp16?: boolean;
   /** Which table of kernels to use; replaced in tests. Default: what the adapter is. */
   readonly software?: boolean;
+  /** Chooses among variants of kernels by what was measured; without one the default table decides. */
+  readonly tuner?: Tuner | null;
 }
 
 export class JitCompiler {
   readonly #shared: GpuShared;
-  readonly #networks = new WeakMap<CompiledNetwork, GpuNetwork>();
+  readonly #networks = new WeakMap<CompiledNetwork, Entry>();
+  readonly #tuner: Tuner | null;
 
   readonly #options: PlanOptions;
 
   /** @param device - the `GPUDevice` of tfjs's WebGPU backend */
-  constructor(device: unknown, { fp16 = false, software }: JitOptions = {}) {
+  constructor(device: unknown, { fp16 = false, software, tuner = null }: JitOptions = {}) {
     const gpu = device as GPUDevice;
     this.#shared = new GpuShared(gpu);
+    this.#tuner = tuner;
     this.#options = {
       software: software ?? isSoftware(gpu),
       subgroups: gpu.features.has('subgroups'),
       f16: fp16 && gpu.features.has('shader-f16'),
+      ...(tuner && { choose: tuner.choose }),
     };
   }
 
@@ -104,30 +134,60 @@ export class JitCompiler {
     onProgress?: CompileProgress,
   ): Promise<CompiledNetwork> {
     const graph = optimize(await trace(shape, forward));
-    const { device } = this.#shared;
-    const plan = makePlan(graph, device.limits, this.#options);
+    await this.#tuner?.load();
+    const plan = this.#plan(graph);
     const network = await GpuNetwork.create(plan, this.#shared, onProgress);
     const shared = this.#shared;
+    const networks = this.#networks;
     const compiled: CompiledNetwork = {
       get stats() {
+        const { network } = networks.get(compiled)!;
         const gpuBytes = shared.constantBytes + shared.readbacks.bytes + network.bytes;
-        return { dispatches: plan.steps.length, pipelines: shared.pipelineCount, gpuBytes };
+        return { dispatches: network.plan.steps.length, pipelines: shared.pipelineCount, gpuBytes };
       },
-      steps: plan.steps.map(({ program, node }) => ({ label: program.label, node })),
+      get steps() {
+        const { plan } = networks.get(compiled)!.network;
+        return plan.steps.map(({ program, node }) => ({ label: program.label, node }));
+      },
       run: async (x) => {
+        const { network } = networks.get(compiled)!;
         const outputs = await network.run([x]);
-        return outputs.map((data, i) => ({ data, shape: plan.outputs[i].shape }));
+        return outputs.map((data, i) => ({ data, shape: network.plan.outputs[i].shape }));
       },
-      dispose: () => network.dispose(),
+      dispose: () => {
+        const entry = networks.get(compiled)!;
+        entry.disposed = true;
+        entry.network.dispose();
+      },
     };
-    this.#networks.set(compiled, network);
+    networks.set(compiled, { graph, network, disposed: false });
     return compiled;
+  }
+
+  #plan(graph: Graph): Plan {
+    return makePlan(graph, this.#shared.device.limits, this.#options);
+  }
+
+  /**
+   * Times the kernels of a network that come in variants, in idle time, and puts a network of the winners in its place, between
+   * two runs. Ends at once without a tuner.
+   */
+  async tune(compiled: CompiledNetwork, signal?: AbortSignal): Promise<void> {
+    const entry = this.#networks.get(compiled)!;
+    const changed = await this.#tuner?.tune(entry.network.plan.choices, signal);
+    if (!changed || signal?.aborted || entry.disposed) return;
+    const next = await GpuNetwork.create(this.#plan(entry.graph), this.#shared);
+    if (entry.disposed) return next.dispose();
+    const before = entry.network;
+    entry.network = next;
+    // Runs that were submitted keep their buffers until the GPU is done with them.
+    before.dispose();
   }
 
   /** A frame as one command buffer with one read, issued before this returns. Outputs per run, [rows, ...] each. */
   async runFilled(runs: readonly FilledRun[]): Promise<NdArray[][]> {
     const { device, readbacks } = this.#shared;
-    const parts = runs.map(({ network, ...rest }) => ({ network: this.#networks.get(network)!, ...rest }));
+    const parts = runs.map(({ network, ...rest }) => ({ network: this.#networks.get(network)!.network, ...rest }));
     const outputs = await runTogether(device, readbacks, parts);
     return parts.map(({ network, rows }, i) =>
       network.plan.outputs.map(({ shape }, o) => ({ data: outputs[i][o], shape: [rows, ...shape.slice(1)] })),

@@ -98,6 +98,24 @@ export interface SqueezeAttrs {
   readonly stages: readonly { readonly expr: Expr; readonly hasBias: boolean }[];
 }
 
+/**
+ * `Rows`: reductions over the last axis and element-wise work between them, on the rows of one map. Values are numbered: the
+ * inputs, then the results of the steps; the last one is the output.
+ */
+export interface RowsAttrs {
+  readonly steps: readonly RowStep[];
+}
+
+export type RowStep =
+  /** `isRow`: one number per row, not one per element. */
+  | { readonly kind: 'elements'; readonly expr: Expr; readonly args: readonly number[]; readonly isRow: boolean }
+  | {
+      readonly kind: 'reduction';
+      readonly op: 'Sum' | 'Mean' | 'Max' | 'Min';
+      readonly args: readonly number[];
+      readonly isRow: true;
+    };
+
 /** A node with typed attributes as a plain one. */
 export function makeNode<A extends object>(
   op: string,

@@ -3,7 +3,7 @@ import type { TypedArray } from '../ndarray.js';
 import { macsOf } from './cost.js';
 import type { Graph, ValueId } from './graph.js';
 import { programsOf } from './kernels/index.js';
-import { constantKey, type Binding, type KernelContext, type Program } from './kernels/program.js';
+import { constantKey, type Binding, type KernelContext, type Program, type Variant } from './kernels/program.js';
 import { layout } from './layout.js';
 import { planMemory, type MemoryPlan, type StorageUse } from './memory.js';
 import type { View } from './view.js';
@@ -45,12 +45,23 @@ export interface Port {
   readonly bytes: number;
 }
 
+/** A node whose kernel comes in variants. */
+export interface Choice {
+  readonly shapeKey: string;
+  readonly variants: readonly Variant[];
+  /** Name of the variant in the plan. */
+  readonly chosen: string;
+  /** What a binding of a variant's program is, for one that runs by itself: bindings of equal keys are one buffer. */
+  storage(binding: Binding): { readonly key: string; readonly bytes: number; readonly data?: TypedArray };
+}
+
 export interface Plan {
   readonly steps: readonly PlannedStep[];
   /** Bytes of each arena. */
   readonly arenas: readonly number[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  readonly choices: readonly Choice[];
 }
 
 /** Progress of compiling a plan's pipelines. */
@@ -59,8 +70,14 @@ export type CompileProgress = (done: number, total: number) => void;
 /** @throws NoKernel when an operation cannot be compiled */
 export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions = {}): Plan {
   const { views, free } = layout(graph);
+  const choices: Choice[] = [];
   const context: KernelContext = {
     ...{ software: false, subgroups: false, f16: false, ...options },
+    choose: (shapeKey, variants) => {
+      const chosen = options.choose?.(shapeKey, variants) ?? variants[0];
+      choices.push({ shapeKey, variants, chosen: chosen.name, storage: (binding) => storageOf(binding, context) });
+      return chosen;
+    },
     graph,
     limits,
     view: (id) => views.get(id)!,
@@ -88,11 +105,21 @@ export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions 
     arenas: memory.arenas,
     inputs: graph.inputs.map((id) => port(views.get(id)!)),
     outputs: outputs.map(port),
+    choices,
   };
 }
 
 const storageKey = (id: ValueId): string => `value ${id}`;
 const scratchKey = (node: number, name: string): string => `scratch ${node} ${name}`;
+
+function storageOf(binding: Binding, { graph, view, constant }: KernelContext): ReturnType<Choice['storage']> {
+  if (binding.kind === 'constant') return { key: binding.key, bytes: binding.data.byteLength, data: binding.data };
+  if (binding.kind === 'scratch') return { key: `scratch ${binding.name}`, bytes: binding.size * 4 };
+  const data = constant(binding.value);
+  if (data) return { key: constantKey(data), bytes: data.byteLength, data };
+  const { storage } = view(binding.value);
+  return { key: storageKey(storage), bytes: graph.values[storage].shape.reduce((a, b) => a * b, 4) };
+}
 
 interface Staged {
   readonly program: Program;

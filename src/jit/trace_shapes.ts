@@ -87,6 +87,15 @@ const reduce: ShapeFunction = ({ list: [x], attrs }) => {
   return [{ shape: attrs.keepDims ? kept : kept.filter((_, axis) => !axes.includes(axis)) }];
 };
 
+const argReduce: ShapeFunction = ({ list: [x], attrs }) => {
+  const axis = tf.util.parseAxisParam(attrs.axis, [...x.shape])[0];
+  return [{ shape: x.shape.filter((_, i) => i !== axis), dtype: 'int32' }];
+};
+
+const pad: ShapeFunction = ({ list: [x], attrs }) => [
+  { shape: x.shape.map((size, axis) => attrs.paddings[axis][0] + size + attrs.paddings[axis][1]) },
+];
+
 const matMul: ShapeFunction = ({ inputs: { a, b }, attrs }) => {
   const rows = a.shape.at(attrs.transposeA ? -1 : -2)!;
   const columns = b.shape.at(attrs.transposeB ? -2 : -1)!;
@@ -129,6 +138,12 @@ export const SHAPE_FUNCTIONS: Readonly<Record<string, ShapeFunction>> = {
   Mean: reduce,
   Sum: reduce,
   Max: reduce,
+  Min: reduce,
+  Prod: reduce,
+  ArgMax: argReduce,
+  ArgMin: argReduce,
+  OneHot: ({ list: [indices], attrs }) => [{ shape: [...indices.shape, attrs.depth], dtype: attrs.dtype }],
+  MirrorPad: pad,
   BatchMatMul: matMul,
   _FusedMatMul: matMul,
   Cast: ({ list: [x], attrs }) => [{ shape: x.shape, dtype: attrs.dtype }],
@@ -166,9 +181,7 @@ export const SHAPE_FUNCTIONS: Readonly<Record<string, ShapeFunction>> = {
     const masks = [beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask] as const;
     return [{ shape: tf.slice_util.sliceInfo([...x.shape], begin, end, strides, ...masks).finalShape }];
   },
-  PadV2: ({ list: [x], attrs }) => [
-    { shape: x.shape.map((size, axis) => attrs.paddings[axis][0] + size + attrs.paddings[axis][1]) },
-  ],
+  PadV2: pad,
   GatherV2: ({ inputs: { x, indices }, attrs }) => {
     const axis = tf.util.parseAxisParam(attrs.axis, [...x.shape])[0];
     return [{ shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)] }];

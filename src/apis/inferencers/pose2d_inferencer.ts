@@ -47,6 +47,7 @@ const OPTION_KEYS = {
   fetch: undefined,
   sidecar: undefined,
   jit: undefined,
+  tune: undefined,
 };
 
 const INFER_KEYS = {

@@ -2,13 +2,38 @@
  * Grouped convolution: each invocation keeps a strip of output pixels for one output channel, or four of one group, and walks the
  * window over the group's input channels. Groups are narrow, so that there is nothing to share between invocations.
  */
+import type { GraphNode } from '../graph.js';
 import { SAME, type GroupedConvAttrs } from '../nodes.js';
 import { isVec4, shape4 } from '../view.js';
 import { convBindings, convDeclarations, convParts, filterType } from './conv_parts.js';
 import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
-import { groups as cover, type Kernel } from './program.js';
+import {
+  chosenPrograms,
+  groups as cover,
+  type Kernel,
+  type KernelContext,
+  type Program,
+  type VariantKernel,
+} from './program.js';
 
-export const convGrouped: Kernel = (node, context) => {
+export const convGrouped: Kernel = (node, context) =>
+  chosenPrograms(shapeKey(node, context), variants(node, context), context);
+
+/** Strips of several pixels read each weight once for all of them, but leave fewer invocations. */
+const variants: VariantKernel = (node, context) => {
+  const [, , w] = shape4(context.view(node.outputs[0]));
+  const strips = [4, 3, 2, 1].filter((strip) => w % strip === 0);
+  return strips.map((strip) => ({ name: `strip ${strip}`, programs: () => [groupedProgram(node, context, strip)] }));
+};
+
+function shapeKey(node: GraphNode, context: KernelContext): string {
+  const { groups, strides } = node.attrs as unknown as GroupedConvAttrs;
+  const [kh, kw, inner, outer] = context.graph.values[node.inputs[1]].shape;
+  const [n, h, w] = shape4(context.view(node.outputs[0]));
+  return `conv${kh}x${kw} n${n} ${h}x${w} ${inner * groups}->${outer} s${strides[0]} g${groups} f32`;
+}
+
+function groupedProgram(node: GraphNode, context: KernelContext, strip: number): Program {
   const { groups } = node.attrs as unknown as GroupedConvAttrs;
   const parts = convParts(node as never, context);
   const { input, out, filterShape, extras } = parts;
@@ -19,7 +44,6 @@ export const convGrouped: Kernel = (node, context) => {
   const inWidth: Width = inner % 4 === 0 && isVec4(input) ? 4 : 1;
   const [, ih, iw] = shape4(input);
   const [n, h, w] = shape4(out);
-  const strip = [4, 3, 2].find((p) => w % p === 0) ?? 1;
   const type = typeOf(width);
   const each = (make: (p: number) => string) => Array.from({ length: strip }, (_, p) => make(p)).join('\n      ');
   const step = input.rowStride / inWidth;
@@ -67,12 +91,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   ${finish}
 }`;
-  return [
-    {
-      label: `grouped${kh}x${kw} ${inner * groups}->${outer} g${groups}`,
-      wgsl,
-      workgroups: [cover(perPicture, 64), 1, n],
-      bindings: convBindings(parts),
-    },
-  ];
-};
+  return {
+    label: `grouped${kh}x${kw} ${inner * groups}->${outer} g${groups}`,
+    wgsl,
+    workgroups: [cover(perPicture, 64), 1, n],
+    bindings: convBindings(parts),
+  };
+}

@@ -11,13 +11,16 @@ import { opProgram } from './op.js';
 import { pointwise } from './pointwise.js';
 import { pool } from './pool.js';
 import { NoKernel, type Kernel, type KernelContext, type Program } from './program.js';
-import { reduce, REDUCE_OPS } from './reduce.js';
+import { argReduce, oneHot, reduce, REDUCE_OPS } from './reduce.js';
 import { resizeBilinear } from './resize_bilinear.js';
+import { rowsKernel } from './rows.js';
 import { squeeze } from './squeeze.js';
 
 const KERNELS: Readonly<Record<string, Kernel>> = {
   ...Object.fromEntries([...MOVE_OPS, 'ExpandDims', 'Identity', 'Move'].map((op) => [op, copy])),
   ...Object.fromEntries(REDUCE_OPS.map((op) => [op, reduce])),
+  ArgMax: argReduce,
+  ArgMin: argReduce,
   AvgPool: pool,
   BatchMatMul: matmul,
   Concat: concat,
@@ -26,8 +29,10 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   GroupedConv: convGrouped,
   Join: join,
   MaxPool: pool,
+  OneHot: oneHot,
   Pointwise: pointwise,
   ResizeBilinear: resizeBilinear,
+  Rows: rowsKernel,
   SplitV: split,
   Squeeze: squeeze,
   _FusedMatMul: matmul,

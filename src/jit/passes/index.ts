@@ -1,12 +1,16 @@
 /** The rewrites, in order. Each keeps the graph's meaning; together they leave little more than convolutions. */
 import type { Graph } from '../graph.js';
 import { deadNodes } from './dead_nodes.js';
+import { commuteUpsampling } from './commute_upsampling.js';
+import { expandSoftmax } from './expand_softmax.js';
 import { foldConstants } from './fold_constants.js';
 import { foldPadding } from './fold_padding.js';
+import { foldScales } from './fold_scales.js';
 import { fuseEpilogue } from './fuse_epilogue.js';
 import { fuseJoin } from './fuse_join.js';
 import { fuseMoves } from './fuse_moves.js';
 import { fusePointwise } from './fuse_pointwise.js';
+import { fuseRows } from './fuse_rows.js';
 import { fuseSqueeze } from './fuse_squeeze.js';
 import { groupConvolutions } from './group_convolutions.js';
 import { liftRanks } from './lift_ranks.js';
@@ -17,6 +21,7 @@ import { toPointwise } from './to_pointwise.js';
 const PASSES = [
   toPointwise,
   toConv,
+  expandSoftmax,
   simplifyReshapes,
   foldConstants,
   groupConvolutions,
@@ -25,7 +30,10 @@ const PASSES = [
   foldConstants,
   deadNodes,
   foldPadding,
+  foldScales,
+  commuteUpsampling,
   fusePointwise,
+  fuseRows,
   fuseEpilogue,
   fuseJoin,
   fuseMoves,

@@ -6,6 +6,7 @@ import { derived, Draft } from '../draft.js';
 import type { Expr } from '../expr.js';
 import { producersOf, type GraphNode, type Pass, type ValueId } from '../graph.js';
 import { isPointwise, makeNode, type ConvAttrs } from '../nodes.js';
+import * as tf from '../../tf.js';
 import { activationExpr } from './to_conv.js';
 
 export const liftRanks: Pass = (graph) => {
@@ -13,11 +14,18 @@ export const liftRanks: Pass = (graph) => {
   const producers = producersOf(graph);
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes) {
-    if (liftPointwise(draft, node, nodes) || liftMatMul(draft, node, producers, nodes)) continue;
+    if (
+      liftPointwise(draft, node, nodes) ||
+      liftReduction(draft, node, nodes) ||
+      liftMatMul(draft, node, producers, nodes)
+    )
+      continue;
     nodes.push(node);
   }
   return { ...graph, values: draft.values, nodes };
 };
+
+const REDUCTIONS: ReadonlySet<string> = new Set(['Sum', 'Mean', 'Max', 'Min', 'Prod']);
 
 type Map4 = readonly [n: number, h: number, w: number, c: number];
 
@@ -42,6 +50,19 @@ function liftOperand(draft: Draft, id: ValueId, nodes: GraphNode[]): ValueId {
   const shape = draft.shape(id);
   if (shape.length === 3) return draft.reshape(id, liftShape(shape)!, nodes);
   return shape.length === 2 ? draft.reshape(id, [1, 1, ...shape], nodes) : id;
+}
+
+/** A reduction over each row that keeps its place. */
+function liftReduction(draft: Draft, node: GraphNode, nodes: GraphNode[]): boolean {
+  const shape = draft.shape(node.inputs[0]);
+  const lifted = liftShape(shape);
+  if (!lifted || !REDUCTIONS.has(node.op) || !node.attrs.keepDims) return false;
+  if (tf.util.parseAxisParam(node.attrs.axis as number[], [...shape]).join() !== '2') return false;
+  const inner = draft.add([...lifted.slice(0, 3), 1]);
+  const x = draft.reshape(node.inputs[0], lifted, nodes);
+  nodes.push({ op: node.op, inputs: [x], attrs: { axis: [3], keepDims: true }, outputs: [inner] });
+  lower(inner, node.outputs[0], draft, nodes);
+  return true;
 }
 
 /** Gives the result its own name and rank again. */
