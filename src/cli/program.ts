@@ -1,6 +1,6 @@
 /** The `inpose` command line: its commands, its progress bar, and how failures are told. Node only. */
 import process from 'node:process';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { convert, type ConvertOptions } from './convert.js';
 import { inspect } from './inspect.js';
 
@@ -17,7 +17,17 @@ export function createProgram(
     .description('list names, shapes and types of the weights, the meta data, and the config that was found')
     .argument('<file>', '.pth or .safetensors file, or its URL')
     .option('--json', 'print everything as JSON')
-    .action(async (file: string, options: { json?: boolean }) => {
+    .option('--graph', "print the operations of the model's forward pass instead")
+    .option('--optimized', 'with --graph: as they are compiled for WebGPU')
+    .option('--batch <persons>', 'with --graph: persons per forward pass', readCount)
+    .option('--graph-svg <out.svg>', 'draw the graph into a file, too')
+    .action(async (file: string, options: InspectOptions) => {
+      const { graphSvg: svg, graph, optimized, batch } = options;
+      if (graph || svg) {
+        const { inspectGraph } = await import('./graph.js');
+        out.write(`${await inspectGraph(file, { optimized, batch, svg, signal })}\n`);
+        return;
+      }
       out.write(`${await inspect(file, { ...options, signal })}\n`);
     });
   program
@@ -35,6 +45,20 @@ export function createProgram(
       out.write(`${summary}\n`);
     });
   return program;
+}
+
+interface InspectOptions {
+  readonly json?: boolean;
+  readonly graph?: boolean;
+  readonly optimized?: boolean;
+  readonly batch?: number;
+  readonly graphSvg?: string;
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError('Expected a whole number above 0.');
 }
 
 interface Bar {

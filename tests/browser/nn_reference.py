@@ -209,4 +209,5 @@ def shuffle(x, groups):
 for groups, shape in [(2, (2, 6, 3, 4)), (3, (1, 6, 3, 4))]:
     case('channelShuffle', dict(groups=groups), shape, lambda x, n, g=groups: shuffle(x, g))
 
-json.dump(CASES, sys.stdout, separators=(',', ':'))
+if __name__ == '__main__':
+    json.dump(CASES, sys.stdout, separators=(',', ':'))

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
@@ -47,6 +48,35 @@ describe('inpose inspect', () => {
     await expect(run(['inspect', join(folder, 'no.pth')])).rejects.toThrow(InputError);
     await expect(run(['inspect', folder])).rejects.toThrow(/not a file/);
     await expect(run(['inspect', fixturePath('bad_global_eval.pth')])).rejects.toThrow(/^[^\n]+builtins\.eval[^\n]+$/);
+  });
+});
+
+describe('inpose inspect --graph', () => {
+  const model = fileURLToPath(new URL('../../models/inpose-default.safetensors', import.meta.url));
+
+  it('prints what the forward pass does, and draws it', async () => {
+    const svg = join(folder, 'graph.svg');
+    const { out } = await run(['inspect', model, '--graph', '--batch', '2', '--graph-svg', svg]);
+    const lines = out.trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^inputs %0 \[2, 192, 144, 3\]$/);
+    expect(lines[1]).toMatch(/= Concat|= Reverse|= FusedConv2D/);
+    expect(lines.at(-1)).toMatch(/^outputs %\d+/);
+    const drawn = await readFile(svg, 'utf8');
+    expect(drawn.startsWith('<svg')).toBe(true);
+    expect(drawn.match(/<rect /g)!.length).toBe(lines.length - 1);
+  });
+
+  it('prints the compiled form, which is shorter', async () => {
+    const raw = await run(['inspect', model, '--graph']);
+    const { out } = await run(['inspect', model, '--graph', '--optimized']);
+    expect(out.split('\n').length).toBeLessThan(raw.out.split('\n').length / 1.5);
+    expect(out).toContain(' = Conv(');
+    expect(out).not.toContain('FusedConv2D');
+  });
+
+  it('says what is wrong', async () => {
+    await expect(run(['inspect', fixturePath('dtypes.pth'), '--graph'])).rejects.toThrow(/found no config/);
+    await expect(run(['inspect', model, '--graph', '--batch', '0'])).rejects.toThrow(/above 0/);
   });
 });
 

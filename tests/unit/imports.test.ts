@@ -8,7 +8,15 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** Top folder or file -> level. An import may name a lower level; of its own level, only what SAME_LEVEL allows. */
 const LEVELS: Readonly<Record<string, number>> = {
-  ...{ 'tf.ts': 0, 'errors.ts': 0, 'registry.ts': 0, 'ndarray.ts': 0, 'version.ts': 0, 'config.ts': 0, 'tf_public_types.d.ts': 0 },
+  ...{
+    'tf.ts': 0,
+    'errors.ts': 0,
+    'registry.ts': 0,
+    'ndarray.ts': 0,
+    'version.ts': 0,
+    'config.ts': 0,
+    'tf_public_types.d.ts': 0,
+  },
   ...{ structures: 1, datasets: 1, evaluation: 1, tracking: 1, visualization: 1, checkpoint: 1 },
   ...{ backend: 2, ops: 2, nn: 2, jit: 2 },
   ...{ codecs: 3, models: 4, apis: 5, worker: 6, cli: 6, 'index.ts': 6, 'iife.ts': 6 },

@@ -57,7 +57,7 @@ const MOST_PRODUCTS = 1800;
 
 function onQuads(parts: ConvParts): readonly Variant[] {
   const { node, filterShape } = parts;
-  const { kind, strides } = node.attrs;
+  const { kind, strides, pad } = node.attrs;
   const [kh, kw, , outer] = filterShape;
   const [, h, w] = shape4(parts.out);
   const variant = (name: string, tile: QuadTile, make: typeof quadPatchConv): Variant => ({
@@ -74,7 +74,7 @@ function onQuads(parts: ConvParts): readonly Variant[] {
       ),
     ];
   }
-  if (kh === 1 && kw === 1 && strides[0] === 1 && strides[1] === 1) {
+  if ([kh, kw, ...strides].every((size) => size === 1) && pad[0] === 0 && pad[1] === 0) {
     return [variant('quad pixels', pixelTile(h * w, outer), quadPixelConv)];
   }
   return [variant('quad patch', patchTile(parts, h, w, outer), quadPatchConv)];

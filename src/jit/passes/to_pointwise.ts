@@ -55,7 +55,8 @@ function pointwiseAttrs(graph: Graph, node: GraphNode): Rewritten | null {
     const last = expr.operands + expr.steps.length - 1;
     return { inputs, maps, expr: { ...expr, steps: [...expr.steps, { fn: 'square', args: [last] }] } };
   }
-  if (node.op === 'Identity' || (node.op === 'Cast' && graph.values[node.inputs[0]].dtype === 'float32')) {
+  // Whole numbers are float32 on the GPU as well.
+  if (node.op === 'Identity' || node.op === 'Cast') {
     return { inputs: node.inputs, expr: IDENTITY, maps: [SAME] };
   }
   return node.op === 'ResizeNearestNeighbor' ? upsampling(graph, node) : null;

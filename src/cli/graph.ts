@@ -1,0 +1,58 @@
+/** `inpose inspect FILE --graph`: the operations of a model's forward pass, as the jit records them and as it compiles them. */
+import { writeFile } from 'node:fs/promises';
+import { initModel } from '../apis/inference.js';
+import { topdownPipeline } from '../apis/model_config.js';
+import { ConfigError } from '../errors.js';
+import { drawGraph } from '../jit/draw_graph.js';
+import { printGraph, type Graph } from '../jit/graph.js';
+import { optimize } from '../jit/passes/index.js';
+import { trace } from '../jit/trace.js';
+import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
+import type { PoseDataSample } from '../structures/pose_data_sample.js';
+import type { Tensor4D } from '../tf.js';
+import { withCheckpoint } from './open.js';
+
+export interface GraphOptions {
+  /** After the jit's rewrites, with what each dispatch computes. */
+  readonly optimized?: boolean;
+  /** Persons. @default 1 */
+  readonly batch?: number;
+  /** Also draw it into this SVG file. */
+  readonly svg?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The graph as text, one line per operation. The weights are not read: only their shapes are in it.
+ *
+ * @throws ConfigError when the file holds no config of a top-down model
+ */
+export async function inspectGraph(file: string, options: GraphOptions = {}): Promise<string> {
+  const { optimized = false, batch = 1, svg, signal } = options;
+  const graph = await withCheckpoint(file, { signal }, ({ config, datasetMeta, name }) => {
+    if (!config) throw new ConfigError(`${name}: found no config; put NAME.config.json beside the file.`);
+    return graphOf(config as never, datasetMeta as never, batch);
+  });
+  const shown = optimized ? optimize(graph) : graph;
+  if (svg) await writeFile(svg, drawGraph(shown));
+  return printGraph(shown);
+}
+
+/** Records one forward of the model with empty weights, decoding included. */
+async function graphOf(
+  config: Parameters<typeof initModel>[0],
+  datasetMeta: NonNullable<Parameters<typeof initModel>[2]>['metainfo'] | null,
+  batch: number,
+): Promise<Graph> {
+  const model = await initModel(config, null, { backend: 'cpu', ...(datasetMeta && { metainfo: datasetMeta }) });
+  try {
+    const estimator = model.estimator as TopdownPoseEstimator;
+    if (!('predictTensors' in estimator)) throw new ConfigError('model.type: only top-down models have a graph.');
+    const [w, h] = topdownPipeline(model.config).affine.inputSize;
+    const metainfo = { inputSize: [w, h], flipIndices: model.metainfo.flipIndices };
+    const samples = Array.from({ length: batch }, () => ({ metainfo }) as unknown as PoseDataSample);
+    return await trace([batch, h, w, 3], (x) => estimator.predictTensors(x as Tensor4D, samples));
+  } finally {
+    await model.dispose();
+  }
+}

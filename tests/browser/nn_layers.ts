@@ -1,0 +1,86 @@
+/** The layers of src/nn by the names of nn_reference.py, filled with the formula's weights: for the tests of eager and of compiled layers. */
+import { channelShuffle } from '../../src/models/backbones/utils/channel_shuffle.js';
+import { Act } from '../../src/nn/act.js';
+import { Conv2d, ConvTranspose2d } from '../../src/nn/conv.js';
+import { Linear } from '../../src/nn/linear.js';
+import { chain, Module, namedParameters, type AnyModule } from '../../src/nn/module.js';
+import { BatchNorm2d, LayerNorm } from '../../src/nn/norm.js';
+import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pool.js';
+import { resize, resizeBy } from '../../src/nn/resize.js';
+import type { Tensor, Tensor4D } from '../../src/tf.js';
+import { uniform } from '../golden/formula.js';
+
+export interface ReferenceCase {
+  readonly name: string;
+  readonly layer: string;
+  readonly args: Record<string, never>;
+  readonly input: readonly number[];
+  readonly range: readonly [number, number];
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+/** A function in the place of a layer. */
+class Call extends Module<Tensor, Tensor> {
+  readonly #section: (x: Tensor4D) => Tensor;
+
+  constructor(section: (x: Tensor4D) => Tensor) {
+    super();
+    this.#section = section;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.#section(x as Tensor4D);
+  }
+}
+
+/** `nn.Sequential`; its parameters are `layers.0...` here. */
+class Sequence extends Module {
+  readonly layers: readonly AnyModule[];
+
+  constructor(layers: readonly AnyModule[]) {
+    super();
+    this.layers = layers;
+  }
+
+  override forward(x: Tensor4D): Tensor4D {
+    return chain(this.layers, x);
+  }
+}
+
+export const LAYERS: Readonly<Record<string, (args: Record<string, never>) => AnyModule>> = {
+  Conv2d: ({ inChannels, outChannels, kernel, ...options }) => new Conv2d(inChannels, outChannels, kernel, options),
+  ConvTranspose2d: ({ inChannels, outChannels, kernel, ...options }) =>
+    new ConvTranspose2d(inChannels, outChannels, kernel, options),
+  MaxPool2d: ({ kernel, ...options }) => new MaxPool2d(kernel, options),
+  AvgPool2d: ({ kernel, ...options }) => new AvgPool2d(kernel, options),
+  AdaptiveAvgPool2d: ({ size }) => new AdaptiveAvgPool2d(size),
+  resize: ({ size, ...options }) => new Call((x) => resize(x, size, options)),
+  resizeBy: ({ scaleFactor, ...options }) => new Call((x) => resizeBy(x, scaleFactor, options)),
+  Act: (args) => new Act(args as unknown as { type: string }),
+  BatchNorm2d: ({ channels, eps }) => new BatchNorm2d(channels, { eps }),
+  LayerNorm: ({ channels }) => new LayerNorm(channels),
+  Linear: ({ inFeatures, outFeatures, bias }) => new Linear(inFeatures, outFeatures, { bias }),
+  folded: ({ kind }) => sequence(kind),
+  channelShuffle: ({ groups }) => new Call((x) => channelShuffle(x, groups)),
+};
+
+function sequence(kind: string): Sequence {
+  const layers: Record<string, () => Conv2d | ConvTranspose2d> = {
+    dense: () => new Conv2d(4, 6, 3, { bias: false }),
+    grouped: () => new Conv2d(4, 6, 3, { padding: 1, groups: 2 }),
+    depthwise: () => new Conv2d(4, 4, 3, { padding: 1, groups: 4, bias: false }),
+    transposed: () => new ConvTranspose2d(4, 6, 4, { stride: 2, padding: 1, bias: false }),
+  };
+  const conv = layers[kind]();
+  return new Sequence([conv, new BatchNorm2d(conv.outChannels), new Act({ type: 'ReLU' })]);
+}
+
+/** Gives every parameter its value by the formula. */
+export function fill(module: AnyModule, name: string): void {
+  for (const [path, parameter] of namedParameters(module)) {
+    const key = path.replace(/^layers\./, '');
+    const [lo, hi] = key.endsWith('running_var') ? [0.5, 1.5] : [-1, 1];
+    parameter.value = uniform(`${key}:${name}`, parameter.shape, lo, hi).data;
+  }
+}
