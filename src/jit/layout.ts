@@ -4,7 +4,7 @@
  */
 import * as tf from '../tf.js';
 import { producersOf, type Graph, type GraphNode, type ValueId } from './graph.js';
-import { isContiguous, type View } from './view.js';
+import { channels, isContiguous, type View } from './view.js';
 
 export type Layout = ReadonlyMap<ValueId, View>;
 
@@ -46,7 +46,7 @@ function aliasesOf(graph: Graph, node: GraphNode, views: ReadonlyMap<ValueId, Vi
   switch (node.op) {
     case 'Reshape':
     case 'ExpandDims':
-      return isContiguous(input) ? [reshaped(input, graph.values[node.outputs[0]].shape)] : null;
+      return reshaped(input, graph.values[node.outputs[0]].shape);
     case 'SplitV':
       return parts(graph, input, node, tf.util.parseAxisParam(node.attrs.axis as number, [...input.shape])[0]);
     case 'Slice':
@@ -56,9 +56,13 @@ function aliasesOf(graph: Graph, node: GraphNode, views: ReadonlyMap<ValueId, Vi
   }
 }
 
-function reshaped(input: View, shape: readonly number[]): View {
+/** A window onto something wider keeps its rows, so only what is in front of them may change its shape. */
+function reshaped(input: View, shape: readonly number[]): View[] | null {
+  const keepsRows = shape.at(-1) === channels(input) && shape.length <= 4;
+  if (!isContiguous(input) && !keepsRows) return null;
   const batched = shape.length === 4 && (input.batched || shape[0] > 1);
-  return { ...input, shape, rowStride: shape.at(-1) ?? 1, batched };
+  const rowStride = isContiguous(input) ? (shape.at(-1) ?? 1) : input.rowStride;
+  return [{ ...input, shape, rowStride, batched }];
 }
 
 /** Parts along channels, or along the first axis of a contiguous value. */
@@ -116,7 +120,9 @@ function placeInConcats(graph: Graph): ReadonlyMap<ValueId, Place> {
     let offset = 0;
     for (const [i, id] of node.inputs.entries()) {
       const isOnce = node.inputs.indexOf(id) === node.inputs.lastIndexOf(id);
-      if (aligned && isOnce && producers.has(id) && !places.has(id) && !graph.outputs.includes(id))
+      // One that several other parts are made from is copied, so that those can be written in place: RTMPose's pyramid of maxima.
+      const others = node.inputs.filter((other) => producers.get(other)?.inputs.includes(id)).length;
+      if (aligned && isOnce && others < 2 && producers.has(id) && !places.has(id) && !graph.outputs.includes(id))
         places.set(id, { whole: node.outputs[0], offset });
       offset += sizes[i] * unit;
     }

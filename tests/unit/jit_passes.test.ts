@@ -178,6 +178,32 @@ describe('layout', () => {
   });
 });
 
+describe('layout of windows', () => {
+  test('a part of wider rows keeps its place when only the axes in front of the rows change', () => {
+    const sketch = new Sketch();
+    const x = sketch.value([2, 5, 12]);
+    const [low, high] = [sketch.value([2, 5, 8]), sketch.value([2, 5, 4])];
+    const attrs = { numOrSizeSplits: [8, 4], axis: 2 };
+    sketch.nodes.push({ op: 'SplitV', inputs: [x], attrs, outputs: [low, high] });
+    const lifted = sketch.node('Reshape', [high], [2, 1, 5, 4]);
+    const flat = sketch.node('Reshape', [low], [80]);
+    const { views } = layout(sketch.graph([x], [sketch.node('Use', [lifted, flat], [1])]));
+    expect(views.get(lifted)).toMatchObject({ storage: x, offset: 8, rowStride: 12, shape: [2, 1, 5, 4] });
+    expect(views.get(flat)).toMatchObject({ storage: flat, offset: 0 });
+  });
+
+  test('a part that several other parts are made from is copied, and they are written in place', () => {
+    const sketch = new Sketch();
+    const x = sketch.value(MAP);
+    const base = sketch.node('Relu', [x], MAP);
+    const parts = ['Exp', 'Abs', 'Sqrt'].map((op) => sketch.node(op, [base], MAP));
+    const all = sketch.node('Concat', [base, ...parts], [1, 8, 8, 16], { axis: 3 });
+    const { views } = layout(sketch.graph([x], [all]));
+    expect(views.get(base)).toMatchObject({ storage: base });
+    expect(parts.map((id) => views.get(id)?.storage)).toEqual([all, all, all]);
+  });
+});
+
 describe('planMemory', () => {
   const use = (id: string, writes: number[], reads: number[], bytes = 1024): StorageUse => ({
     id,

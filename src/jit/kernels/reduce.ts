@@ -2,8 +2,12 @@
 import { sizeOf } from '../../ndarray.js';
 import { literal } from '../expr.js';
 import * as tf from '../../tf.js';
+import type { GraphNode } from '../graph.js';
+import { SAME } from '../nodes.js';
+import { isVec4, shape4 } from '../view.js';
 import { storageIndex } from './copy.js';
-import { declare, groups, type Kernel } from './program.js';
+import { indexAt } from './operands.js';
+import { declare, groups, type Kernel, type KernelContext, type Program } from './program.js';
 
 const SIZE = 64;
 
@@ -30,6 +34,7 @@ export const reduce: Kernel = (node, context) => {
   const [input, out] = [context.view(node.inputs[0]), context.view(node.outputs[0])];
   const { shape } = input;
   const axes = tf.util.parseAxisParam(node.attrs.axis as number[], [...shape]);
+  if (shape.length === 4 && axes.join() === '1,2' && isVec4(input) && isVec4(out)) return [overMaps(node, context)];
   const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const count = sizeOf(axes.map((axis) => shape[axis]));
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
@@ -63,6 +68,39 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   ] as const;
   return [{ label, wgsl, workgroups: [total, 1, 1], bindings }];
 };
+
+/** Over rows and columns of a map: four channels per workgroup, which read whole pixels. */
+function overMaps(node: GraphNode, context: KernelContext): Program {
+  const { start, pick, end }: Reducer = REDUCERS[node.op as keyof typeof REDUCERS];
+  const [input, out] = [context.view(node.inputs[0]), context.view(node.outputs[0])];
+  const [n, h, w, c] = shape4(input);
+  const at = `${input.offset / 4}u + n * ${(h * w * input.rowStride) / 4}u + k * ${input.rowStride / 4}u + c`;
+  const row = out.shape.length === 4 ? indexAt(out, SAME, 4) : `${out.offset / 4}u + n * ${out.rowStride / 4}u + c`;
+  const wgsl = `${declare(['input', 'result'], 'vec4f')}
+fn pick(a: vec4f, b: vec4f) -> vec4f { return ${pick}; }
+var<workgroup> partial: array<vec4f, ${SIZE}>;
+@compute @workgroup_size(${SIZE})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
+  let c = group.x;
+  let n = group.z;
+  var total = vec4f(${start});
+  for (var k = t; k < ${h * w}u; k += ${SIZE}u) { total = pick(total, input[${at}]); }
+  partial[t] = total;
+  for (var half = ${SIZE / 2}u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (t < half) { partial[t] = pick(partial[t], partial[t + half]); }
+  }
+  if (t == 0u) {
+    total = partial[0];
+    result[${row}] = ${end(h * w)};
+  }
+}`;
+  const bindings = [
+    { kind: 'read', value: node.inputs[0] },
+    { kind: 'write', value: node.outputs[0] },
+  ] as const;
+  return { label: `${node.op.toLowerCase()} ${h}x${w}`, wgsl, workgroups: [c / 4, 1, n], bindings };
+}
 
 /** Index of the largest or smallest element along an axis, the first of equals; a whole number in a float32. */
 export const argReduce: Kernel = (node, context) => {
