@@ -75,7 +75,8 @@ export function createTuner(device: unknown, fp16 = false): Tuner | null {
   if (isSoftware(gpu)) return null;
   const { vendor, architecture, device: model, description } = (gpu.adapterInfo as GPUAdapterInfo | undefined) ?? {};
   const adapter = [vendor, architecture, model, description].filter(Boolean).join(' ') || 'unknown adapter';
-  const store = typeof indexedDB === 'undefined' ? memoryStore() : indexedDbStore(`${adapter} ${VERSION}${fp16 ? ' fp16' : ''}`);
+  const store =
+    typeof indexedDB === 'undefined' ? memoryStore() : indexedDbStore(`${adapter} ${VERSION}${fp16 ? ' fp16' : ''}`);
   return new Tuner({ timer: new GpuTimer(gpu), store, idle: whenIdle });
 }
 

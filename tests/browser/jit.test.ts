@@ -117,7 +117,7 @@ describe('kernels chosen by measuring', () => {
       },
       ...{ store: memoryStore(winners), idle: whenIdle, budgetMs: 60_000 },
     });
-    const compiler = new JitCompiler(device, tuner);
+    const compiler = new JitCompiler(device, { tuner });
     compilers.push(compiler);
     const x = transpose(uniform(`input:${name}`, input, ...range).data, input, [0, 2, 3, 1]);
     const network = await compiler.compile(x.shape, (tensor) => [module.forward(tensor as never) as Tensor]);
