@@ -23,7 +23,7 @@ import metrics
 import workers
 from compose import Composer
 from draw import sheet
-from model import CONFIGS, MEAN, STD, build, parameter_count
+from model import CONFIGS, FLIP, MEAN, STD, build, parameter_count
 from pool import Feeder, Pool, Store
 
 VAL_SEED = 987654
@@ -44,6 +44,7 @@ def arguments():
     a.add_argument('--batch', type=int, default=512)
     a.add_argument('--lr', type=float, default=3e-3)
     a.add_argument('--decay', type=float, default=.02)
+    a.add_argument('--replay', type=int, default=24, help='composed batches kept to be seen once more; 0: none')
     a.add_argument('--low-until', type=float, default=.25, help='share of the time at half the input size')
     a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
     a.add_argument('--start', type=int, default=3000, help='records to wait for')
@@ -55,6 +56,34 @@ def arguments():
     a.add_argument('--steps', type=int, help='stop after so many steps (for tests)')
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return a.parse_args()
+
+
+class Replay:
+    """The last composed batches, each to be seen again mirrored and in another light: composing takes longer than a step."""
+
+    def __init__(self, keep):
+        self.keep, self.kept = keep, []
+
+    def add(self, batch):
+        if self.kept and self.kept[0]['image'].shape != batch['image'].shape:
+            self.kept.clear()                       # the input size has changed
+        if len(self.kept) == self.keep:
+            self.kept.pop(int(torch.randint(self.keep, ())))
+        self.kept.append({k: batch[k] for k in ('image', 'kps', 'absent')})
+
+    def ready(self):
+        return len(self.kept) == self.keep
+
+    def draw(self):
+        """A batch of crops from four of the kept ones."""
+        parts = [self.kept[i] for i in torch.randint(self.keep, (4,)).tolist()]
+        n = len(parts[0]['kps'])
+        at = torch.randperm(n, device=parts[0]['kps'].device)
+        image, kps, absent = (torch.cat([p[k][at[i::4]] for i, p in enumerate(parts)]) for k in ('image', 'kps', 'absent'))
+        light = torch.exp(.12 * torch.randn(len(image), 1, 1, 1, device=image.device)).to(image.dtype)
+        kps = kps[:, FLIP].clone()
+        kps[..., 0] = image.shape[3] - 1 - kps[..., 0]
+        return dict(image=(image.flip(3) * light).clamp_(0, 1), kps=kps, absent=absent[:, FLIP])
 
 
 class Trainer:
@@ -264,6 +293,7 @@ def run(o, trainer, store, feeder, val, say, more=None):
     t0 = saved = told = time.time()
     first_seen, told_seen, first_records, sums, count = trainer.seen, trainer.seen, store.records, None, 0
     trainer.net.train()
+    replay = Replay(o.replay) if o.replay else None
     while True:
         now = time.time()
         spent = trainer.done + now - t0
@@ -274,7 +304,10 @@ def run(o, trainer, store, feeder, val, say, more=None):
             raise feeder.error
         size = low if part < o.low_until else full
         batch = int(o.batch * (1.5 if size == low else 1)) // 2 * 2
-        b = composers[size].batch(store, batch)
+        again = replay and replay.ready() and trainer.step % 2
+        b = replay.draw() if again else composers[size].batch(store, batch)
+        if replay and not again:
+            replay.add(b)
         values = trainer.train_step(b, size, part)
         sums, count = values if sums is None else sums + values, count + 1
         if now - told > 10 or trainer.step == 20:
