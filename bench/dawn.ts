@@ -31,6 +31,7 @@ export interface Dawn {
 /** @throws Error when the machine has no adapter */
 export async function openDawn({ toggles = [] }: DawnOptions = {}): Promise<Dawn> {
   Object.assign(globalThis, globals);
+  acceptSharedMemory();
   installGpuMeter();
   // Timestamps are rounded to 0.1 ms otherwise, which is longer than most kernels.
   const gpu = create([
@@ -43,10 +44,25 @@ export async function openDawn({ toggles = [] }: DawnOptions = {}): Promise<Dawn
       'found no adapter; expected a Vulkan driver. Name its ICD file in VK_ICD_FILENAMES (Chromium brings a software one).',
     );
   }
+  // Where onnxruntime-web looks.
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu, hardwareConcurrency: 1 }, configurable: true });
   const { vendor, architecture, device: model, description } = adapter.info;
   const device = await adapter.requestDevice({
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
   return { gpu, device, adapter: [vendor, architecture, model, description].filter(Boolean).join(' ') };
+}
+
+/** Dawn's bindings refuse views of a SharedArrayBuffer, which browsers take, and which onnxruntime-web's memory is. */
+function acceptSharedMemory(): void {
+  const { writeBuffer } = GPUQueue.prototype;
+  GPUQueue.prototype.writeBuffer = function (buffer, offset, data, start = 0, size) {
+    const isShared = ArrayBuffer.isView(data) && data.buffer instanceof SharedArrayBuffer;
+    if (!isShared) return writeBuffer.call(this, buffer, offset, data as GPUAllowSharedBufferSource, start, size);
+    // Only bytes come this way, so that start and size are bytes.
+    const bytes = data as Uint8Array;
+    const copy = Uint8Array.from(bytes.subarray(start, size === undefined ? undefined : start + size));
+    return writeBuffer.call(this, buffer, offset, copy);
+  };
 }

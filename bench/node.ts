@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { createBackend } from '../src/backend/init.js';
 import { openDawn, type Dawn } from './dawn.js';
@@ -17,12 +17,19 @@ import { integers, listOf, positiveInteger, positiveNumber } from './options.js'
 import { peakTflops } from './peak.js';
 import { failures, printProfiles, printTable } from './report.js';
 import { jitRunner, type JitHost } from './runners/inpose_jit.js';
+import { ortRunner, WEBGPU_WASM } from './runners/onnxruntime_web.js';
 import type { Runner } from './runners/runner.js';
 
 const MODEL_NAMES = Object.keys(BENCH_MODELS) as BenchModelName[];
 
+/** Those that need no browser. */
+const NODE_RUNNERS = ['inpose webgpu jit', 'inpose webgpu jit fp16', 'onnxruntime-web webgpu'] as const;
+type NodeRunner = (typeof NODE_RUNNERS)[number];
+
 interface Options {
   readonly models: readonly BenchModelName[];
+  readonly runners?: readonly NodeRunner[];
+  readonly ort: string;
   readonly runs: number;
   readonly burst: number;
   readonly cap: number;
@@ -35,6 +42,16 @@ interface Options {
 
 const options = new Command('bench:node')
   .option('--models <names>', `of ${MODEL_NAMES.join(', ')}`, listOf(MODEL_NAMES), MODEL_NAMES)
+  .option(
+    '--runners <names>',
+    `of ${NODE_RUNNERS.join(', ')} (default: those that the device can run)`,
+    listOf(NODE_RUNNERS),
+  )
+  .option(
+    '--ort <dir>',
+    "onnxruntime-web's folder dist",
+    fileURLToPath(new URL('../node_modules/onnxruntime-web/dist', import.meta.url)),
+  )
   .option('--runs <n>', 'timed runs of each runner', positiveInteger, 20)
   .option('--burst <n>', 'frames in flight at once, to measure throughput', positiveInteger, 8)
   .option('--cap <s>', 'two runs of a runner whose runs take longer than this together', positiveInteger, 20)
@@ -57,7 +74,7 @@ async function main(opts: Options): Promise<boolean> {
   const dawn = await openDawn();
   const peak = opts.peakTflops ?? peakTflops(dawn.adapter);
   console.log(`adapter: ${dawn.adapter}${peak ? `, ${peak} TFLOP/s` : ''}`);
-  const runners = await jitRunners(dawn);
+  const runners = await makeRunners(dawn, opts);
   const rows: Row[] = [];
   const problems: string[] = [];
   for (const model of opts.models) {
@@ -82,11 +99,18 @@ async function main(opts: Options): Promise<boolean> {
   return problems.length === 0 && rows.length > 0;
 }
 
-/** The weights wait on tfjs's cpu backend, whose values the compiler reads. */
-async function jitRunners({ device }: Dawn): Promise<Runner[]> {
+async function makeRunners({ device }: Dawn, opts: Options): Promise<Runner[]> {
+  // The weights wait on tfjs's cpu backend, whose values the compiler reads.
   const backend = await createBackend('cpu');
-  const host: JitHost = { device, run: (section) => backend.run(section) };
-  return [jitRunner('inpose webgpu jit', () => Promise.resolve(host))];
+  const host = (): Promise<JitHost> => Promise.resolve({ device, run: (section) => backend.run(section) });
+  const canHalf = device.features.has('shader-f16');
+  const names = opts.runners ?? NODE_RUNNERS.filter((name) => canHalf || !name.endsWith('fp16'));
+  const make = async (name: NodeRunner) => {
+    if (name !== 'onnxruntime-web webgpu') return jitRunner(name, host, { fp16: name.endsWith('fp16') });
+    const wasm = await readFile(join(opts.ort, WEBGPU_WASM));
+    return ortRunner(name, 'webgpu', { threads: 1, folder: `${pathToFileURL(resolve(opts.ort)).href}/`, wasm });
+  };
+  return Promise.all(names.map(make));
 }
 
 async function writeJson(path: string, adapter: string, peak: number | undefined, rows: readonly Row[]): Promise<void> {

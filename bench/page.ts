@@ -6,7 +6,7 @@ import type { BenchModelName } from './models.js';
 import { loadBenchNetwork, type BenchNetwork } from './network.js';
 import { eagerRunner, pageBackend } from './runners/inpose_eager.js';
 import { jitRunner, type JitHost } from './runners/inpose_jit.js';
-import { ortRunner, ortVersion } from './runners/onnxruntime_web.js';
+import { ortRunner, ortVersion, type OrtOptions } from './runners/onnxruntime_web.js';
 import type { Runner, RunnerName } from './runners/runner.js';
 
 export interface StartRequest {
@@ -52,7 +52,7 @@ window.startBench = async (request) => {
   return {
     adapter: [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' '),
     crossOriginIsolated,
-    versions: { tfjs: tf.version_core, 'onnxruntime-web': await ortVersion({ threads }) },
+    versions: { tfjs: tf.version_core, 'onnxruntime-web': await ortVersion(ortOptions()) },
   };
 };
 
@@ -69,13 +69,18 @@ window.benchErrors = uncapturedErrors;
 
 const RUNNERS: Readonly<Record<RunnerName, () => Runner>> = {
   'inpose webgpu jit': () => jitRunner('inpose webgpu jit', jitHost),
-  'inpose webgpu jit fp16': () => jitRunner('inpose webgpu jit fp16', jitHost),
+  'inpose webgpu jit fp16': () => jitRunner('inpose webgpu jit fp16', jitHost, { fp16: true }),
   'inpose webgpu eager': () => eagerRunner('inpose webgpu eager', 'webgpu'),
   'inpose webgl': () => eagerRunner('inpose webgl', 'webgl'),
   'inpose wasm': () => eagerRunner('inpose wasm', 'wasm'),
-  'onnxruntime-web webgpu': () => ortRunner('onnxruntime-web webgpu', 'webgpu', { threads }),
-  'onnxruntime-web wasm': () => ortRunner('onnxruntime-web wasm', 'wasm', { threads }),
+  'onnxruntime-web webgpu': () => ortRunner('onnxruntime-web webgpu', 'webgpu', ortOptions()),
+  'onnxruntime-web wasm': () => ortRunner('onnxruntime-web wasm', 'wasm', ortOptions()),
 };
+
+/** As the page's server serves it. */
+function ortOptions(): OrtOptions {
+  return { threads, folder: new URL('/node_modules/onnxruntime-web/dist/', location.href).href };
+}
 
 /** tfjs's own device, as in the library. */
 async function jitHost(): Promise<JitHost> {

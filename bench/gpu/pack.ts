@@ -14,6 +14,9 @@ import { Command } from 'commander';
 import { build } from 'vite';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+/** What onnxruntime-web's WebGPU build consists of. */
+const ORT = ['ort.webgpu.min.mjs', 'ort-wasm-simd-threaded.asyncify.mjs'];
+const ORT_WASM = 'ort-wasm-simd-threaded.asyncify.wasm';
 const DAWN = 'node_modules/webgpu/dist/linux-x64/dawn.node';
 
 const { out, loaders } = new Command('bench:pack')
@@ -34,6 +37,10 @@ for (const file of ['index.js', 'package.json']) {
   copyFileSync(join(PROJECT, 'node_modules/webgpu', file), join(target, 'app/node_modules/webgpu', file));
 }
 writeFileSync(join(target, 'app/package.json'), '{ "type": "module" }\n');
+mkdirSync(join(target, 'app/ort'));
+for (const file of ORT)
+  copyFileSync(join(PROJECT, 'node_modules/onnxruntime-web/dist', file), join(target, 'app/ort', file));
+compress(join(PROJECT, 'node_modules/onnxruntime-web/dist', ORT_WASM), join(target, `${ORT_WASM}.xz`));
 compress(process.execPath, join(target, 'node.xz'));
 compress(join(PROJECT, DAWN), join(target, 'dawn.node.xz'));
 copyFileSync(join(PROJECT, 'bench/gpu/run.sh'), join(target, 'run.sh'));

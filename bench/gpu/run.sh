@@ -15,6 +15,7 @@ unpack() { # FROM TO
 unpack "$here/node.xz" "$here/node"
 chmod +x "$here/node"
 unpack "$here/dawn.node.xz" "$here/app/node_modules/webgpu/dist/linux-x64/dawn.node"
+unpack "$here/ort-wasm-simd-threaded.asyncify.wasm.xz" "$here/app/ort/ort-wasm-simd-threaded.asyncify.wasm"
 
 # Vulkan's loader, where the driver came without one: into the system as root, else beside this file.
 if [[ $(ldconfig -p) != *libvulkan.so.1* ]] && [ -d "$here/loaders" ]; then
@@ -26,4 +27,4 @@ fi
 manifest=/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json
 if [ -z "${VK_ICD_FILENAMES:-}${VK_DRIVER_FILES:-}" ] && [ -f "$manifest" ]; then export VK_DRIVER_FILES="$manifest"; fi
 
-"$here/node" "$here/app/bench.js" --fixtures "$here/app/fixtures" --json "$out/bench.json" "$@" 2>&1 | tee "$out/bench.txt"
+"$here/node" "$here/app/bench.js" --fixtures "$here/app/fixtures" --ort "$here/app/ort" --json "$out/bench.json" "$@" 2>&1 | tee "$out/bench.txt"

@@ -1,5 +1,5 @@
 /** The library's compiled WebGPU networks: the one file of the benchmark that knows the compiler's interface. */
-import { JitCompiler, type CompiledNetwork } from '../../src/jit/compiler.js';
+import { JitCompiler, type CompiledNetwork, type JitOptions } from '../../src/jit/compiler.js';
 import { disposeModule, prepareModule } from '../../src/nn/module.js';
 import type { Tensor4D } from '../../src/tf.js';
 import { profileDispatches } from '../gpu_meter.js';
@@ -15,7 +15,8 @@ export interface JitHost {
   run<T>(section: () => T): T;
 }
 
-export function jitRunner(name: RunnerName, host: () => Promise<JitHost>): Runner {
+/** @param options - of the compiler; fp16 where the device has it, else an error */
+export function jitRunner(name: RunnerName, host: () => Promise<JitHost>, options: JitOptions = {}): Runner {
   return {
     name,
     async prepare(network, input) {
@@ -27,7 +28,8 @@ export function jitRunner(name: RunnerName, host: () => Promise<JitHost>): Runne
           run(() => prepareModule(estimator));
           await nextTask();
           const compileStart = performance.now();
-          const compiler = new JitCompiler(device);
+          const compiler = new JitCompiler(device, options);
+          if (options.fp16 && !compiler.fp16) throw new Error(`${name}: found a device without shader-f16`);
           const compiled = await compiler.compile(x.shape, (image) => estimator.forward(image as Tensor4D));
           return {
             ...{ layout: 'NHWC', compileStart, overlaps: true, macs: macsOf(compiled) },

@@ -3,34 +3,40 @@ import type * as Ort from 'onnxruntime-web';
 import { trace } from '../../src/jit/trace.js';
 import { disposeModule, prepareModule } from '../../src/nn/module.js';
 import type { Tensor4D } from '../../src/tf.js';
+import { profileDispatches } from '../gpu_meter.js';
 import type { BenchNetwork } from '../network.js';
 import { exportOnnx } from '../onnx/export.js';
 import { pageBackend } from './inpose_eager.js';
+import { labelProfile } from './jit_profile.js';
 import type { Runner, RunnerName } from './runner.js';
 
-/** As the page's server serves it: unchanged, with the wasm files beside. */
-const FOLDER = '/node_modules/onnxruntime-web/dist/';
 const BUILDS = { webgpu: 'ort.webgpu.min.mjs', wasm: 'ort.wasm.min.mjs' } as const;
+/** The module that the WebGPU build runs. */
+export const WEBGPU_WASM = 'ort-wasm-simd-threaded.asyncify.wasm';
 type Provider = keyof typeof BUILDS;
 
 export interface OrtOptions {
+  /** URL of the package's folder `dist`, unchanged, with a slash at its end. */
+  readonly folder: string;
   readonly threads: number;
+  /** Bytes of `WEBGPU_WASM`, where files cannot be fetched. */
+  readonly wasm?: Uint8Array;
 }
 
 const builds = new Map<Provider, Promise<typeof Ort>>();
 
-function load(provider: Provider, { threads }: OrtOptions): Promise<typeof Ort> {
-  const found = builds.get(provider) ?? importBuild(provider, threads);
+function load(provider: Provider, options: OrtOptions): Promise<typeof Ort> {
+  const found = builds.get(provider) ?? importBuild(provider, options);
   builds.set(provider, found);
   return found;
 }
 
-async function importBuild(provider: Provider, threads: number): Promise<typeof Ort> {
-  const url = new URL(FOLDER + BUILDS[provider], location.href).href;
-  const ort: typeof Ort = await import(/* @vite-ignore */ url);
-  ort.env.wasm.wasmPaths = new URL(FOLDER, location.href).href;
+async function importBuild(provider: Provider, { folder, threads, wasm }: OrtOptions): Promise<typeof Ort> {
+  const ort: typeof Ort = await import(/* @vite-ignore */ folder + BUILDS[provider]);
+  ort.env.wasm.wasmPaths = folder;
   ort.env.wasm.numThreads = threads;
-  // Its warnings (nodes kept on the CPU on purpose) are none of a failed run.
+  if (wasm) ort.env.wasm.wasmBinary = wasm.slice().buffer;
+  // It warns of nodes that it keeps on the CPU on purpose; a run with warnings counts as failed here.
   ort.env.logLevel = 'error';
   return ort;
 }
@@ -50,17 +56,18 @@ export function ortRunner(name: RunnerName, provider: Provider, options: OrtOpti
         async start() {
           const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
           const feeds = { [session.inputNames[0]]: x };
-          return {
-            layout: 'NCHW',
-            run: async () => {
-              const results = await session.run(feeds);
-              return session.outputNames.map((output) => ({
-                data: results[output].data as Float32Array,
-                shape: results[output].dims,
-              }));
-            },
-            dispose: () => session.release(),
+          const run = async () => {
+            const results = await session.run(feeds);
+            return session.outputNames.map((output) => ({
+              data: results[output].data as Float32Array,
+              shape: results[output].dims,
+            }));
           };
+          const profile = async () => {
+            const device = (await ort.env.webgpu.device) as unknown as GPUDevice;
+            return labelProfile(await profileDispatches(device, run));
+          };
+          return { layout: 'NCHW', run, ...(provider === 'webgpu' && { profile }), dispose: () => session.release() };
         },
         dispose: () => {},
       };
@@ -77,8 +84,8 @@ async function onnxFile(network: BenchNetwork, shape: readonly number[]): Promis
   const backend = await pageBackend('cpu');
   const estimator = await network.load();
   backend.run(() => prepareModule(estimator));
-  const [n, c, h, w] = shape;
-  const graph = await trace([n, h, w, c], (image) => estimator.forward(image as Tensor4D));
+  const [n, , h, w] = shape;
+  const graph = await trace([n, h, w, 3], (image) => estimator.forward(image as Tensor4D));
   backend.run(() => disposeModule(estimator));
   last = { key, bytes: exportOnnx(graph) };
   return last.bytes;
