@@ -10,6 +10,7 @@ import {
   type WholeConfig,
 } from '../checkpoint/index.js';
 import { readConfig } from '../config.js';
+import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { ConfigError } from '../errors.js';
 import { buildPoseEstimator } from '../models/builder.js';
 import type { BasePoseEstimator, TopdownPoseEstimator } from '../models/pose_estimators/index.js';
@@ -99,27 +100,37 @@ export async function initModel(
   readConfig(options as Record<string, unknown>, 'initModel options', OPTION_KEYS);
   const { signal } = options;
   signal?.throwIfAborted();
+  const isDefault = checkpoint === undefined && (config === undefined || config === null);
+  // The default model is at hand, and is read meanwhile.
+  const early = isDefault ? defaultCheckpoint(options.fetch).then((file) => read(null, file, options)) : null;
+  early?.catch(() => {}); // until it is waited for
   // First, since it fails before anything large is downloaded.
   const { backend = 'auto', wasmPaths } = options;
   const ownsBackend = typeof backend === 'string';
   const started = ownsBackend ? await createBackend(backend, { wasmPaths, signal }) : backend;
   try {
-    const isDefault = checkpoint === undefined && (config === undefined || config === null);
-    const source = isDefault ? await defaultCheckpoint(options.fetch) : (checkpoint ?? null);
-    return await loadOn(started, ownsBackend, config ?? null, source, options);
+    const model = await (early ?? read(config ?? null, checkpoint ?? null, options));
+    return await loadOn(started, ownsBackend, model, options);
   } catch (error) {
     if (ownsBackend) await started.dispose();
     throw error;
   }
 }
 
-async function loadOn(
-  backend: Backend,
-  ownsBackend: boolean,
+/** What a model is before it lies on a backend; the weights are still in the file. */
+interface UnplacedModel {
+  readonly file: Checkpoint | null;
+  readonly config: PoseConfig;
+  readonly estimator: BasePoseEstimator;
+  readonly metainfo: PoseMetaInfo;
+  readonly notices: readonly string[];
+}
+
+async function read(
   config: ConfigSource,
   checkpoint: ByteSourceLike | null,
   options: InitModelOptions,
-): Promise<PoseModel> {
+): Promise<UnplacedModel> {
   const notices: string[] = [];
   const explicit = await explicitConfig(config, options);
   const file = checkpoint === null ? null : await open(checkpoint, explicit, options);
@@ -129,6 +140,15 @@ async function loadOn(
   const mismatch = metainfoMismatch(fullConfig, metainfo);
   if (mismatch)
     throw new ConfigError(`metainfo: ${mismatch}; pass the option metainfo with the model's own keypoints.`);
+  return { file, config: fullConfig, estimator, metainfo, notices };
+}
+
+async function loadOn(
+  backend: Backend,
+  ownsBackend: boolean,
+  { file, config: fullConfig, estimator, metainfo, notices }: UnplacedModel,
+  options: InitModelOptions,
+): Promise<PoseModel> {
   const load = (network: BasePoseEstimator, on: Backend) => placeOn(on, network, fullConfig, file, options);
   const { backend: choice = 'auto', wasmPaths } = options;
   const reload = async () => {

@@ -9,8 +9,9 @@ const CROP_PADDING = 1.25;
 const WHOLE_UP_TO = 3;
 
 /**
- * The whole picture, and windows of the network's shape that are as high (or as wide) as the picture and overlap by half: in the
- * crop of a whole 16:9 picture a person is a third as large as networks expect.
+ * Windows of the network's shape that are as high (or as wide) as the picture and overlap by half; and the whole
+ * picture, unless one window shows it all, or a person is too small in it: in the crop of a whole 16:9 picture it is a third as large
+ * as networks expect.
  *
  * @param aspectRatio - width by height of the network's input
  */
@@ -23,7 +24,7 @@ export function searchWindows(view: {
   const windows = centres(w, width).flatMap((x) =>
     centres(h, height).map((y): Box => boxAround(x, y, width / CROP_PADDING, height / CROP_PADDING)),
   );
-  return windows.length > WHOLE_UP_TO ? windows : [[0, 0, w, h], ...windows];
+  return windows.length === 1 || windows.length > WHOLE_UP_TO ? windows : [[0, 0, w, h], ...windows];
 }
 
 /** Centres of spans of `size` over `total`, each at most half a span from the next. */

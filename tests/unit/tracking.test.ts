@@ -76,11 +76,8 @@ class Scene {
 const idOf = ({ predInstances }: PoseDataSample) => predInstances!.trackIds!.data[0];
 
 describe('windows', () => {
-  test('a picture of the network’s shape: the whole, and a crop that shows exactly the picture', () => {
-    expect(searchWindows({ imgShape: [640, 480], aspectRatio: 0.75 })).toEqual([
-      [0, 0, 480, 640],
-      [48, 64, 432, 576],
-    ]);
+  test('a picture of the network’s shape: a crop that shows exactly the picture', () => {
+    expect(searchWindows({ imgShape: [640, 480], aspectRatio: 0.75 })).toEqual([[48, 64, 432, 576]]);
   });
 
   test('a wide picture: full-height windows that overlap by half, and not the whole', () => {
