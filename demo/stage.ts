@@ -1,6 +1,6 @@
 /** The picture with the skeleton on top. The overlay is a canvas in source pixels that fills the same frame as the picture. */
 import { PoseLocalVisualizer } from 'inpose';
-import type { NdArray, PoseDataSample, PoseMetaInfo, SkeletonStyle } from 'inpose';
+import type { InstanceData, NdArray, PoseDataSample, PoseMetaInfo, SkeletonStyle } from 'inpose';
 import { byId } from './dom.js';
 import type { Media } from './media.js';
 
@@ -59,11 +59,17 @@ export class Stage {
   /** Draws a result in the colours of its meta-info. */
   async draw(sample: PoseDataSample, metainfo: PoseMetaInfo, look: Look): Promise<void> {
     const visualizer = await this.#visualizerFor(metainfo, look.style);
-    visualizer.addDatasample(null, sample, {
-      drawGt: false,
-      kptThr: look.kptThr,
-      skeletonStyle: look.style,
-    });
+    // Numbers tell people apart; one who was found by itself needs none.
+    const { trackIds: _, ...predInstances } = sample.predInstances ?? {};
+    visualizer.addDatasample(
+      null,
+      { ...sample, predInstances: predInstances as InstanceData },
+      {
+        drawGt: false,
+        kptThr: look.kptThr,
+        skeletonStyle: look.style,
+      },
+    );
     if (look.labels !== 'none') this.#drawLabels(sample, metainfo, look);
   }
 

@@ -262,6 +262,7 @@ export class Viewer {
   #summary(): string {
     if (!this.#report) return '';
     const { sample, kptThr } = this.#report;
+    if (sample.predInstances?.trackIds?.data[0] === -1) return 'Nobody was found for sure; the best guess is shown.';
     const people = personCount(sample);
     const scores = sample.predInstances?.keypointScores.data ?? new Float32Array();
     const sure = scores.filter((score) => score >= kptThr).length;
