@@ -38,9 +38,6 @@ const MAX_CANVAS_AREA = 2 ** 28;
 
 const BITMAP_OPTIONS: ImageBitmapOptions = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
 
-/** Moving pictures and canvases are drawn in the colours that the page shows. */
-const DRAWN_OPTIONS: ImageBitmapOptions = { premultiplyAlpha: 'none' };
-
 type Drawable = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | VideoFrame;
 type Canvas2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
@@ -271,10 +268,10 @@ function ofVideoFrame(kind: string, source: HTMLVideoElement | VideoFrame, width
   }
 }
 
-/** The picture of this moment. */
+/** The picture of this moment, in the colours that the page shows. Without options: any would have the browser convert it on the CPU. */
 async function copyOf(source: Drawable, kind: string): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(source, DRAWN_OPTIONS);
+    return await createImageBitmap(source);
   } catch (error) {
     throw explain(error, kind);
   }

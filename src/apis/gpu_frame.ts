@@ -104,12 +104,11 @@ function isPlainVideoFrame(source: Snapshot['source'], width: number, height: nu
   return visibleRect?.width === width && visibleRect.height === height && rotation === 0 && !flip;
 }
 
+/** RGB to RGBA, a pixel at a time; every machine with a browser is little-endian. */
 function withAlpha({ data, width, height }: PixelImage): Uint8Array {
-  const rgba = new Uint8Array(width * height * 4);
-  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
-    rgba[to] = data[from];
-    rgba[to + 1] = data[from + 1];
-    rgba[to + 2] = data[from + 2];
+  const rgba = new Uint32Array(width * height);
+  for (let from = 0, to = 0; to < rgba.length; from += 3, to++) {
+    rgba[to] = data[from] | (data[from + 1] << 8) | (data[from + 2] << 16) | 0xff000000;
   }
-  return rgba;
+  return new Uint8Array(rgba.buffer);
 }

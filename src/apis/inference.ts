@@ -15,7 +15,8 @@ import { ConfigError } from '../errors.js';
 import { buildPoseEstimator } from '../models/builder.js';
 import type { BasePoseEstimator, TopdownPoseEstimator } from '../models/pose_estimators/index.js';
 import { loadStateDict } from '../nn/load_state_dict.js';
-import { prepareModule } from '../nn/module.js';
+import { preparing } from '../nn/module.js';
+import { inSlices } from '../slices.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import type { BoxesLike } from './boxes.js';
 import { defaultCheckpoint } from './default_model.js';
@@ -172,7 +173,7 @@ async function placeOn(
   if (file) await loadWeights(estimator, config, file, options);
   options.signal?.throwIfAborted();
   try {
-    backend.run(() => prepareModule(estimator));
+    await inSlices(preparing(estimator), (slice) => backend.run(slice));
     return { estimator, jit };
   } catch (error) {
     estimator.dispose();

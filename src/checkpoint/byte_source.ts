@@ -2,6 +2,7 @@
  * Bytes of a weights file behind one small interface: memory, `Blob`/`File`, or a URL read in pieces with Range requests. The
  * readers above ask for slices and never learn which of them it is. (A file on a disk is in `cli/`, for Node only.)
  */
+import { Slices } from '../slices.js';
 import { CheckpointError, InputError } from '../errors.js';
 import { RANGE_BLOCK_BYTES, RANGE_BLOCKS_KEPT, RANGE_BLOCKS_PER_REQUEST } from './limits.js';
 
@@ -146,8 +147,10 @@ class Remote {
   async *pieces(response: Response, total: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const { signal, onProgress } = this.options;
     const reader = response.body?.getReader();
+    const slices = new Slices();
     try {
       for (;;) {
+        await slices.pause();
         const piece = await reader?.read();
         if (!piece || piece.done) return;
         signal?.throwIfAborted();

@@ -3,6 +3,7 @@
  * compiles (one network per batch size) shares weights and pipelines.
  */
 import type { NdArray } from '../ndarray.js';
+import { inSlices, turn } from '../slices.js';
 import type { Tensor } from '../tf.js';
 import { VERSION } from '../version.js';
 import { GpuNetwork, GpuShared } from './gpu_network.js';
@@ -10,8 +11,8 @@ import { runTogether } from './gpu_run.js';
 import { GpuTimer } from './gpu_timer.js';
 import type { Graph } from './graph.js';
 import { NoKernel } from './kernels/program.js';
-import { optimize } from './passes/index.js';
-import { makePlan, type CompileProgress, type Plan, type PlannedNode, type PlanOptions } from './plan.js';
+import { optimizing } from './passes/index.js';
+import { planning, type CompileProgress, type Plan, type PlannedNode, type PlanOptions } from './plan.js';
 import { trace, UntraceableKernel } from './trace.js';
 import { memoryStore, Tuner, whenIdle } from './tune.js';
 import { indexedDbStore } from './winner_store.js';
@@ -134,9 +135,13 @@ export class JitCompiler {
     forward: (x: Tensor) => readonly Tensor[],
     onProgress?: CompileProgress,
   ): Promise<CompiledNetwork> {
-    const graph = optimize(await trace(shape, forward));
+    // A forward pass cannot be interrupted, so it has a task of its own.
+    await turn();
+    const traced = await trace(shape, forward);
+    await turn();
+    const graph = await inSlices(optimizing(traced));
     await this.#tuner?.load();
-    const plan = this.#plan(graph);
+    const plan = await this.#plan(graph);
     const network = await GpuNetwork.create(plan, this.#shared, onProgress);
     const shared = this.#shared;
     const networks = this.#networks;
@@ -165,8 +170,8 @@ export class JitCompiler {
     return compiled;
   }
 
-  #plan(graph: Graph): Plan {
-    return makePlan(graph, this.#shared.device.limits, this.#options);
+  #plan(graph: Graph): Promise<Plan> {
+    return inSlices(planning(graph, this.#shared.device.limits, this.#options));
   }
 
   /**
@@ -177,7 +182,7 @@ export class JitCompiler {
     const entry = this.#networks.get(compiled)!;
     const changed = await this.#tuner?.tune(entry.network.plan.choices, signal);
     if (!changed || signal?.aborted || entry.disposed) return;
-    const next = await GpuNetwork.create(this.#plan(entry.graph), this.#shared);
+    const next = await GpuNetwork.create(await this.#plan(entry.graph), this.#shared);
     if (entry.disposed) return next.dispose();
     const before = entry.network;
     entry.network = next;

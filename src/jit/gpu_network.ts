@@ -4,11 +4,12 @@
  */
 import { BackendError } from '../errors.js';
 import type { TypedArray } from '../ndarray.js';
+import { inSlices, type Steps } from '../slices.js';
 import { ReadbackPool, runTogether } from './gpu_run.js';
 import type { BoundTo, CompileProgress, Plan, PlannedStep, Port } from './plan.js';
 
-/** Bytes per constant buffer; WebGPU's default `maxStorageBufferBindingSize`. */
-const CHUNK_BYTES = 128 * 2 ** 20;
+/** Bytes per constant buffer, unless one constant alone is larger. Making and unmapping one is a single step on the main thread. */
+const CHUNK_BYTES = 8 * 2 ** 20;
 const ALIGNMENT = 256;
 
 interface Range {
@@ -24,7 +25,6 @@ export class GpuShared {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #constants = new Map<string, Range>();
   readonly #buffers: GPUBuffer[] = [];
-  #chunkEnd = 0;
 
   constructor(device: GPUDevice) {
     this.device = device;
@@ -57,8 +57,8 @@ export class GpuShared {
     return found;
   }
 
-  /** Reserves room for all constants of a plan, then uploads those that are new. */
-  upload(plan: Plan): void {
+  /** Reserves room for all constants of a plan, then uploads those that are new. For `inSlices`. */
+  *uploading(plan: Plan): Steps<void> {
     const missing = new Map<string, TypedArray>();
     for (const { bindings } of plan.steps) {
       for (const bound of bindings) {
@@ -66,37 +66,40 @@ export class GpuShared {
       }
     }
     let chunk: [string, TypedArray, number][] = [];
-    this.#chunkEnd = 0;
+    let end = 0;
     for (const [key, data] of missing) {
       const bytes = Math.ceil(data.byteLength / ALIGNMENT) * ALIGNMENT;
-      if (chunk.length > 0 && this.#chunkEnd + bytes > CHUNK_BYTES) {
-        this.#flush(chunk);
+      if (chunk.length > 0 && end + bytes > CHUNK_BYTES) {
+        yield* this.#flushing(chunk, end);
         chunk = [];
+        end = 0;
       }
-      chunk.push([key, data, this.#chunkEnd]);
-      this.#chunkEnd += bytes;
+      chunk.push([key, data, end]);
+      end += bytes;
     }
-    if (chunk.length > 0) this.#flush(chunk);
+    if (chunk.length > 0) yield* this.#flushing(chunk, end);
   }
 
-  #flush(chunk: readonly [string, TypedArray, number][]): void {
+  *#flushing(chunk: readonly [string, TypedArray, number][], size: number): Steps<void> {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
     const buffer = this.device.createBuffer({
-      size: this.#chunkEnd,
+      size,
       usage,
       label: 'constants',
       mappedAtCreation: true,
     });
+    this.#buffers.push(buffer);
     const mapped = buffer.getMappedRange();
-    for (const [key, data, offset] of chunk) {
+    for (const [, data, offset] of chunk) {
+      yield;
       new Uint8Array(mapped, offset, data.byteLength).set(
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       );
-      this.#constants.set(key, { buffer, offset, size: Math.ceil(data.byteLength / 16) * 16 });
     }
     buffer.unmap();
-    this.#buffers.push(buffer);
-    this.#chunkEnd = 0;
+    for (const [key, { byteLength }, offset] of chunk) {
+      this.#constants.set(key, { buffer, offset, size: Math.ceil(byteLength / 16) * 16 });
+    }
   }
 
   constant(key: string): Range {
@@ -112,28 +115,58 @@ export class GpuShared {
   }
 }
 
+/** What the GPU complains about on the side. Scopes are a stack, so each covers one synchronous section. */
+class ErrorScopes {
+  readonly #device: GPUDevice;
+  readonly #found: Promise<GPUError | null>[] = [];
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  around<T>(section: () => T): T {
+    this.#device.pushErrorScope('validation');
+    this.#device.pushErrorScope('out-of-memory');
+    try {
+      return section();
+    } finally {
+      for (const found of [this.#device.popErrorScope(), this.#device.popErrorScope()]) {
+        found.catch(() => {}); // heard in `first`
+        this.#found.push(found);
+      }
+    }
+  }
+
+  async first(): Promise<GPUError | null> {
+    return (await Promise.all(this.#found)).find((error) => error !== null) ?? null;
+  }
+}
+
 /** One plan, ready to run. */
 export class GpuNetwork {
   readonly plan: Plan;
   readonly #shared: GpuShared;
   readonly #arenas: readonly GPUBuffer[];
-  readonly #steps: readonly {
+  readonly #steps: {
     pipeline: GPUComputePipeline;
     group: GPUBindGroup;
     workgroups: readonly [number, number, number];
-  }[];
+  }[] = [];
 
-  private constructor(plan: Plan, shared: GpuShared, pipelines: readonly GPUComputePipeline[]) {
+  private constructor(plan: Plan, shared: GpuShared) {
     this.plan = plan;
     this.#shared = shared;
     const { device } = shared;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     this.#arenas = plan.arenas.map((size, i) => device.createBuffer({ size, usage, label: `arena ${i}` }));
-    this.#steps = plan.steps.map((step, i) => ({
-      pipeline: pipelines[i],
-      group: this.#bindGroup(step, pipelines[i]),
-      workgroups: step.program.workgroups,
-    }));
+  }
+
+  *#binding(pipelines: readonly GPUComputePipeline[]): Steps<void> {
+    for (const [i, step] of this.plan.steps.entries()) {
+      const [pipeline, { workgroups }] = [pipelines[i], step.program];
+      this.#steps.push({ pipeline, group: this.#bindGroup(step, pipeline), workgroups });
+      yield;
+    }
   }
 
   /**
@@ -143,22 +176,26 @@ export class GpuNetwork {
    */
   static async create(plan: Plan, shared: GpuShared, onProgress?: CompileProgress): Promise<GpuNetwork> {
     let done = 0;
-    const { device } = shared;
-    device.pushErrorScope('validation');
-    device.pushErrorScope('out-of-memory');
-    const compiling = plan.steps.map(async ({ program }) => {
-      const pipeline = await shared.pipeline(program.wgsl, program.label);
-      onProgress?.(++done, plan.steps.length);
-      return pipeline;
-    });
-    shared.upload(plan);
-    const scopes = [device.popErrorScope(), device.popErrorScope()];
+    const scopes = new ErrorScopes(shared.device);
+    const compiling: Promise<GPUComputePipeline>[] = [];
+    const starting = function* (): Steps<void> {
+      // First, since shaders that compile on a software adapter leave this thread little time.
+      yield* shared.uploading(plan);
+      for (const { program } of plan.steps) {
+        const pipeline = shared.pipeline(program.wgsl, program.label);
+        compiling.push(pipeline);
+        pipeline.then(
+          () => onProgress?.(++done, plan.steps.length),
+          () => {}, // heard below, when all have been started
+        );
+        yield;
+      }
+    };
+    await inSlices(starting(), (slice) => scopes.around(slice));
     const pipelines = await Promise.all(compiling);
-    device.pushErrorScope('validation');
-    device.pushErrorScope('out-of-memory');
-    const network = new GpuNetwork(plan, shared, pipelines);
-    const errors = await Promise.all([...scopes, device.popErrorScope(), device.popErrorScope()]);
-    const error = errors.find((found) => found !== null);
+    const network = scopes.around(() => new GpuNetwork(plan, shared));
+    await inSlices(network.#binding(pipelines), (slice) => scopes.around(slice));
+    const error = await scopes.first();
     if (!error) return network;
     network.dispose();
     throw new BackendError(`jit: the GPU refused the compiled network: ${error.message}`);
@@ -200,8 +237,10 @@ export class GpuNetwork {
 
   /** All dispatches, into a pass of the caller's. */
   encode(pass: GPUComputePassEncoder): void {
+    let current: GPUComputePipeline | null = null;
     for (const { pipeline, group, workgroups } of this.#steps) {
-      pass.setPipeline(pipeline);
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(...workgroups);
     }

@@ -1,5 +1,6 @@
 /** A graph as a list of programs with a place for every storage: everything about a compiled network but the GPU objects. */
 import type { TypedArray } from '../ndarray.js';
+import { atOnce, type Steps } from '../slices.js';
 import { macsOf } from './cost.js';
 import type { Graph, ValueId } from './graph.js';
 import { programsOf } from './kernels/index.js';
@@ -69,7 +70,13 @@ export type CompileProgress = (done: number, total: number) => void;
 
 /** @throws NoKernel when an operation cannot be compiled */
 export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions = {}): Plan {
+  return atOnce(planning(graph, limits, options));
+}
+
+/** `makePlan` for `inSlices`. */
+export function* planning(graph: Graph, limits: PlanLimits, options: PlanOptions): Steps<Plan> {
   const { views, free } = layout(graph);
+  yield;
   const choices: Choice[] = [];
   const context: KernelContext = {
     ...{ software: false, subgroups: false, f16: false, ...options },
@@ -84,9 +91,14 @@ export function makePlan(graph: Graph, limits: PlanLimits, options: PlanOptions 
     constant: (id) => graph.values[id].constant,
   };
   const nodes = graph.nodes.filter((node) => !free.has(node));
-  const staged = nodes.flatMap((node, i) => programsOf(node, context).map((program) => ({ program, node: i })));
+  const staged: Staged[] = [];
+  for (const [i, node] of nodes.entries()) {
+    for (const program of programsOf(node, context)) staged.push({ program, node: i });
+    yield;
+  }
   const outputs = graph.outputs.map((id) => views.get(id)!);
   const memory = planMemory(storageUses(graph, context, staged, outputs), limits.maxStorageBufferBindingSize);
+  yield;
   const described = nodes.map((node): PlannedNode => {
     return { shape: graph.values[node.outputs[0]].shape, macs: macsOf(node, graph) };
   });

@@ -5,6 +5,7 @@
 import type { StateDict } from '../checkpoint/state_dict.js';
 import { CheckpointError } from '../errors.js';
 import type { TypedArray } from '../ndarray.js';
+import { Slices } from '../slices.js';
 import { namedParameters, type AnyModule } from './module.js';
 
 /** Keys that only training needs; ignored by this list, not by leniency. */
@@ -60,7 +61,9 @@ export async function loadStateDict(root: AnyModule, stateDict: StateDict, optio
     throw new CheckpointError(describe(report, options.source ?? 'checkpoint'));
   }
   const parameters = [...namedParameters(root)].filter(([, parameter]) => parameter.persistent);
+  const slices = new Slices();
   for (const [done, [key, parameter]] of parameters.entries()) {
+    await slices.pause();
     options.signal?.throwIfAborted();
     parameter.value = toFloat32(await stateDict.get(key)!.read());
     options.onProgress?.(done + 1, parameters.length);

@@ -4,6 +4,7 @@
  */
 import { BackendError } from '../errors.js';
 import { sizeOf } from '../ndarray.js';
+import { atOnce, type Steps } from '../slices.js';
 import * as tf from '../tf.js';
 import type { Tensor, Tensor4D } from '../tf.js';
 import { foldBatchNorm, fuseActivation, isBatchNorm, isConv, isFusableAct } from './fold.js';
@@ -78,10 +79,12 @@ export function transpose(
   const outStrides = perm.map((axis) => strides[axis]);
   const out = new Float32Array(data.length);
   const index = new Array<number>(perm.length).fill(0);
+  const last = perm.length - 1;
+  const [run, step] = [outShape[last] ?? 1, outStrides[last] ?? 0];
   let source = 0;
-  for (let i = 0; i < out.length; i++) {
-    out[i] = data[source];
-    for (let axis = perm.length - 1; axis >= 0; axis--) {
+  for (let i = 0; i < out.length; i += run) {
+    for (let j = 0, from = source; j < run; j++, from += step) out[i + j] = data[from];
+    for (let axis = last - 1; axis >= 0; axis--) {
       source += outStrides[axis];
       if (++index[axis] < outShape[axis]) break;
       source -= outStrides[axis] * outShape[axis];
@@ -137,10 +140,19 @@ export function namedParameters(root: unknown): Map<string, Parameter> {
 
 /** Folds and uploads everything below `root`, on the current backend. Call once, after loading and outside any tidy. */
 export function prepareModule(root: AnyModule): void {
-  walk(root, (node) => {
+  atOnce(preparing(root));
+}
+
+/** `prepareModule` for `inSlices`. */
+export function* preparing(root: AnyModule): Steps<void> {
+  // Collected first: preparing replaces parameters, but neither modules nor arrays.
+  const nodes: unknown[] = [];
+  walk(root, (node) => nodes.push(node));
+  for (const node of nodes) {
     if (Array.isArray(node)) foldSequence(node);
     else if (node instanceof Module) node.prepare?.();
-  });
+    yield;
+  }
 }
 
 /** In a sequence, a batch norm that follows a convolution is folded into it, and an activation after that runs in its kernel. */

@@ -15,6 +15,7 @@ const LEVELS: Readonly<Record<string, number>> = {
     'ndarray.ts': 0,
     'version.ts': 0,
     'config.ts': 0,
+    'slices.ts': 0,
     'tf_public_types.d.ts': 0,
   },
   ...{ structures: 1, datasets: 1, evaluation: 1, tracking: 1, visualization: 1, checkpoint: 1 },

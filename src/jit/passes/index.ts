@@ -1,4 +1,5 @@
 /** The rewrites, in order. Each keeps the graph's meaning; together they leave little more than convolutions. */
+import { atOnce, type Steps } from '../../slices.js';
 import type { Graph } from '../graph.js';
 import { deadNodes } from './dead_nodes.js';
 import { commuteUpsampling } from './commute_upsampling.js';
@@ -42,5 +43,15 @@ const PASSES = [
 ] as const;
 
 export function optimize(graph: Graph): Graph {
-  return PASSES.reduce((current, pass) => pass(current), graph);
+  return atOnce(optimizing(graph));
+}
+
+/** `optimize` for `inSlices`. */
+export function* optimizing(graph: Graph): Steps<Graph> {
+  let current = graph;
+  for (const pass of PASSES) {
+    current = pass(current);
+    yield;
+  }
+  return current;
 }
