@@ -6,8 +6,8 @@ import { compose } from '../expr.js';
 import { producersOf, readCounts, type Graph, type GraphNode, type Pass } from '../graph.js';
 import { isConv, isPointwise, makeNode, type ConvAttrs, type PointwiseAttrs } from '../nodes.js';
 
-/** x, filter, bias, a kernel's own table and the output take five of WebGPU's eight storage buffers. */
-const MAX_EXTRAS = 3;
+/** x, filter, bias and the output take four of WebGPU's eight storage buffers; kernels for software adapters, which allow more, take another. */
+const MAX_EXTRAS = 4;
 
 type Conv = GraphNode & { readonly attrs: ConvAttrs };
 type Pointwise = GraphNode & { readonly attrs: PointwiseAttrs };
