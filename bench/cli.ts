@@ -17,7 +17,7 @@ import { RUNNER_NAMES, type RunnerName } from './runners/runner.js';
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const MODEL_NAMES = Object.keys(BENCH_MODELS) as BenchModelName[];
-const DEFAULT_RUNNERS = RUNNER_NAMES.filter((name) => !name.endsWith('fp16'));
+const DEFAULT_RUNNERS = RUNNER_NAMES.filter((name) => !/(fp16|tuned)$/.test(name));
 
 interface Options {
   readonly models: readonly BenchModelName[];

@@ -8,6 +8,7 @@ import { gpuCounts } from './gpu_meter.js';
 import { personOf, toNchw, type BenchNetwork } from './network.js';
 import type { KernelTime } from './profile.js';
 import type { Prepared, Runner, RunnerName, Session } from './runners/runner.js';
+import type { Tuning } from './runners/variant_times.js';
 import { median, percentile } from './stats.js';
 import { timed, type Timed } from './timing.js';
 
@@ -63,7 +64,16 @@ export interface Row {
   readonly share_at_size?: number;
   readonly ok: boolean;
   readonly profile?: readonly KernelTime[];
+  /** What was measured between the cold start and the timed runs. */
+  readonly tuning?: TuningRow;
 }
+
+export interface TuningRow extends Tuning {
+  /** Shortest frame of a few before anything was replaced, ms; beside `min_ms`. */
+  readonly before_ms: number;
+}
+
+const RUNS_BEFORE_TUNING = 5;
 
 /** One runner under way. */
 interface Lane {
@@ -71,6 +81,7 @@ interface Lane {
   readonly prepared: Prepared;
   readonly session: Session;
   readonly cold: Cold;
+  readonly tuning?: TuningRow;
   readonly check: Check;
   readonly times: Pick<Timed<unknown>, 'ms' | 'jsMs' | 'busyMs'>[];
   burstMs: number | null;
@@ -137,10 +148,14 @@ async function openLane(
   const recordedCheck = elsewhere ? await checkElsewhere(network, runner, options.persons) : null;
   const prepared = await runner.prepare(network, network.input(options.persons, network.size));
   const { session, cold } = await startCold(prepared, options);
+  const tuning = await tune(session, options);
+  const outputs = tuning ? await outputsOf(session) : cold.outputs;
+  const reference = others ?? (tuning && cold.outputs);
   const check = recordedCheck
-    ? { ...recordedCheck, ...(others && { shareAtSize: shareOf(others, cold.outputs) }) }
-    : compare(network, runner.name, cold.outputs, options.persons);
-  return { runner, prepared, session, cold, check, times: [], burstMs: null, frame: { bytesRead: 0, dispatches: 0 } };
+    ? { ...recordedCheck, ...(reference && { shareAtSize: shareOf(reference, outputs) }) }
+    : compare(network, runner.name, outputs, options.persons);
+  const frame = { bytesRead: 0, dispatches: 0 };
+  return { runner, prepared, session, cold, ...(tuning && { tuning }), check, times: [], burstMs: null, frame };
 }
 
 /** The same runner on the recorded input, where that has another size. */
@@ -173,6 +188,15 @@ async function startCold(prepared: Prepared, { longTasks }: MeasureOptions): Pro
     outputs,
   };
   return { session, cold };
+}
+
+async function tune(session: Session, { runs }: MeasureOptions): Promise<TuningRow | undefined> {
+  if (!session.tune) return undefined;
+  let before = Infinity;
+  for (let i = 0; i < Math.min(runs, RUNS_BEFORE_TUNING); i++) {
+    before = Math.min(before, (await timed(() => session.run())).ms);
+  }
+  return { ...(await session.tune()), before_ms: before };
 }
 
 /** Outputs in MMPose's layout. */
@@ -268,7 +292,7 @@ async function burstTime({ session, times }: Lane, { burst = 1 }: MeasureOptions
 
 function rowOf(
   network: BenchNetwork,
-  { runner, session, cold, check, times, burstMs, frame }: Lane,
+  { runner, session, cold, tuning, check, times, burstMs, frame }: Lane,
   persons: number,
 ): Row {
   const ms = times.map((time) => time.ms);
@@ -288,6 +312,7 @@ function rowOf(
     pipelines: isWebGpu ? cold.pipelines : null,
     ...{ max_abs_diff: check.maxAbsDiff, tolerance: check.tolerance },
     ...(isElsewhere && { checked_at: check.at, share_at_size: check.shareAtSize }),
+    ...(tuning && { tuning }),
     ok: check.maxAbsDiff <= check.tolerance && (check.shareAtSize ?? 0) <= Math.max(allowed, 2e-3),
   };
 }

@@ -15,7 +15,7 @@ import { BENCH_MODELS, type BenchModelName } from './models.js';
 import { loadBenchNetwork } from './network.js';
 import { integers, listOf, positiveInteger, positiveNumber } from './options.js';
 import { peakTflops } from './peak.js';
-import { failures, printProfiles, printTable } from './report.js';
+import { failures, printProfiles, printTable, printTuning } from './report.js';
 import { jitRunner, type JitHost } from './runners/inpose_jit.js';
 import { ortRunner, WEBGPU_WASM } from './runners/onnxruntime_web.js';
 import type { Runner } from './runners/runner.js';
@@ -23,12 +23,18 @@ import type { Runner } from './runners/runner.js';
 const MODEL_NAMES = Object.keys(BENCH_MODELS) as BenchModelName[];
 
 /** Those that need no browser. */
-const NODE_RUNNERS = ['inpose webgpu jit', 'inpose webgpu jit fp16', 'onnxruntime-web webgpu'] as const;
+const NODE_RUNNERS = [
+  'inpose webgpu jit',
+  'inpose webgpu jit tuned',
+  'inpose webgpu jit fp16',
+  'onnxruntime-web webgpu',
+] as const;
 type NodeRunner = (typeof NODE_RUNNERS)[number];
 
 interface Options {
   readonly models: readonly BenchModelName[];
   readonly runners?: readonly NodeRunner[];
+  readonly tuneSeconds: number;
   readonly ort: string;
   readonly runs: number;
   readonly burst: number;
@@ -44,9 +50,10 @@ const options = new Command('bench:node')
   .option('--models <names>', `of ${MODEL_NAMES.join(', ')}`, listOf(MODEL_NAMES), MODEL_NAMES)
   .option(
     '--runners <names>',
-    `of ${NODE_RUNNERS.join(', ')} (default: those that the device can run)`,
+    `of ${NODE_RUNNERS.join(', ')} (default: those that the device can run, but tuned)`,
     listOf(NODE_RUNNERS),
   )
+  .option('--tune-seconds <s>', 'time for measuring kernels, per model and number of persons', positiveNumber, 6)
   .option(
     '--ort <dir>',
     "onnxruntime-web's folder dist",
@@ -85,6 +92,7 @@ async function main(opts: Options): Promise<boolean> {
       try {
         const found = await measure(network, runners, measured);
         printTable(found, peak);
+        printTuning(found);
         if (profile) printProfiles(found, peak);
         rows.push(...found);
       } catch (error) {
@@ -104,9 +112,13 @@ async function makeRunners({ device }: Dawn, opts: Options): Promise<Runner[]> {
   const backend = await createBackend('cpu');
   const host = (): Promise<JitHost> => Promise.resolve({ device, run: (section) => backend.run(section) });
   const canHalf = device.features.has('shader-f16');
-  const names = opts.runners ?? NODE_RUNNERS.filter((name) => canHalf || !name.endsWith('fp16'));
+  const runsHere = (name: NodeRunner) => !name.endsWith('tuned') && (canHalf || !name.endsWith('fp16'));
+  const names = opts.runners ?? NODE_RUNNERS.filter(runsHere);
   const make = async (name: NodeRunner) => {
-    if (name !== 'onnxruntime-web webgpu') return jitRunner(name, host, { fp16: name.endsWith('fp16') });
+    if (name !== 'onnxruntime-web webgpu') {
+      const tuneMs = name.endsWith('tuned') ? opts.tuneSeconds * 1000 : undefined;
+      return jitRunner(name, host, { fp16: name.endsWith('fp16'), tuneMs });
+    }
     const wasm = await readFile(join(opts.ort, WEBGPU_WASM));
     return ortRunner(name, 'webgpu', { threads: 1, folder: `${pathToFileURL(resolve(opts.ort)).href}/`, wasm });
   };

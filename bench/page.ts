@@ -67,8 +67,12 @@ window.benchModel = async ({ model, runners, ...options }) => {
 
 window.benchErrors = uncapturedErrors;
 
+/** As long as the library measures in one go. */
+const TUNE_MS = 4000;
+
 const RUNNERS: Readonly<Record<RunnerName, () => Runner>> = {
   'inpose webgpu jit': () => jitRunner('inpose webgpu jit', jitHost),
+  'inpose webgpu jit tuned': () => jitRunner('inpose webgpu jit tuned', jitHost, { tuneMs: TUNE_MS }),
   'inpose webgpu jit fp16': () => jitRunner('inpose webgpu jit fp16', jitHost, { fp16: true }),
   'inpose webgpu eager': () => eagerRunner('inpose webgpu eager', 'webgpu'),
   'inpose webgl': () => eagerRunner('inpose webgl', 'webgl'),

@@ -81,6 +81,26 @@ export function printProfiles(rows: readonly Row[], peak?: number): void {
   }
 }
 
+/** Shapes where another variant than the default won, and how many there were. */
+export function printTuning(rows: readonly Row[]): void {
+  for (const { model, persons, tuning, min_ms } of rows) {
+    if (!tuning) continue;
+    const { ms, shapes, before_ms } = tuning;
+    const changed = shapes.filter((shape) => shape.winner !== shape.default);
+    const summary = `${shapes.length} shapes in ${number(ms)} ms, another variant fastest for ${changed.length}`;
+    const frames = `shortest frame ${number(before_ms)} ms before, ${number(min_ms)} ms after`;
+    console.log(`\n${model}, persons ${persons}: measured ${summary}; ${frames}`);
+    if (changed.length === 0) continue;
+    print(
+      ['shape', 'default', 'ms', 'fastest', 'ms'],
+      changed.map((shape) => [
+        ...[shape.shape, shape.default, shape.default_ms.toFixed(4)],
+        ...[shape.winner, shape.winner_ms.toFixed(4)],
+      ]),
+    );
+  }
+}
+
 function sum(times: readonly KernelTime[]): KernelTime {
   const add = (key: 'calls' | 'ms' | 'macs') => times.reduce((total, time) => total + time[key], 0);
   return { kernel: 'the rest', calls: add('calls'), ms: add('ms'), macs: add('macs') };

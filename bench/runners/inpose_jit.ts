@@ -1,5 +1,6 @@
 /** The library's compiled WebGPU networks: the one file of the benchmark that knows the compiler's interface. */
-import { JitCompiler, type CompiledNetwork, type JitOptions } from '../../src/jit/compiler.js';
+import { JitCompiler, type CompiledNetwork } from '../../src/jit/compiler.js';
+import { memoryStore, Tuner } from '../../src/jit/tune.js';
 import { disposeModule, prepareModule } from '../../src/nn/module.js';
 import type { Tensor4D } from '../../src/tf.js';
 import { profileDispatches } from '../gpu_meter.js';
@@ -7,6 +8,7 @@ import { toNhwc } from '../network.js';
 import { nextTask } from '../timing.js';
 import { jitProfile } from './jit_profile.js';
 import type { Runner, RunnerName } from './runner.js';
+import { VariantTimes, type Tuning } from './variant_times.js';
 
 /** Where the weights lie until they are compiled, and the device that runs them. */
 export interface JitHost {
@@ -15,8 +17,18 @@ export interface JitHost {
   run<T>(section: () => T): T;
 }
 
-/** @param options - of the compiler; fp16 where the device has it, else an error */
-export function jitRunner(name: RunnerName, host: () => Promise<JitHost>, options: JitOptions = {}): Runner {
+export interface JitRunnerOptions {
+  /** 16-bit filters; an error where the device has no `shader-f16`. */
+  readonly fp16?: boolean;
+  /** Measure the variants of kernels for about this long, ms, before the runs are timed. */
+  readonly tuneMs?: number;
+}
+
+export function jitRunner(
+  name: RunnerName,
+  host: () => Promise<JitHost>,
+  { fp16 = false, tuneMs }: JitRunnerOptions = {},
+): Runner {
   return {
     name,
     async prepare(network, input) {
@@ -28,12 +40,15 @@ export function jitRunner(name: RunnerName, host: () => Promise<JitHost>, option
           run(() => prepareModule(estimator));
           await nextTask();
           const compileStart = performance.now();
-          const compiler = new JitCompiler(device, options);
-          if (options.fp16 && !compiler.fp16) throw new Error(`${name}: found a device without shader-f16`);
+          const times = new VariantTimes(device);
+          const parts = { timer: times, store: memoryStore(), idle: () => Promise.resolve(), budgetMs: tuneMs };
+          const compiler = new JitCompiler(device, { fp16, tuner: tuneMs === undefined ? null : new Tuner(parts) });
+          if (fp16 && !compiler.fp16) throw new Error(`${name}: found a device without shader-f16`);
           const compiled = await compiler.compile(x.shape, (image) => estimator.forward(image as Tensor4D));
           return {
             ...{ layout: 'NHWC', compileStart, overlaps: true, macs: macsOf(compiled) },
             run: () => compiled.run(x.data),
+            ...(tuneMs !== undefined && { tune: () => tune(compiler, compiled, times) }),
             profile: async () => {
               const dispatches = await profileDispatches(device, () => compiled.run(x.data));
               return jitProfile(compiled.steps, dispatches);
@@ -48,6 +63,12 @@ export function jitRunner(name: RunnerName, host: () => Promise<JitHost>, option
       };
     },
   };
+}
+
+async function tune(compiler: JitCompiler, compiled: CompiledNetwork, times: VariantTimes): Promise<Tuning> {
+  const start = performance.now();
+  await compiler.tune(compiled);
+  return { ms: performance.now() - start, shapes: times.shapes() };
 }
 
 /** Every operation once, however many dispatches it takes. */

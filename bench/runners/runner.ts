@@ -2,9 +2,11 @@
 import type { NdArray } from '../../src/ndarray.js';
 import type { BenchNetwork } from '../network.js';
 import type { KernelTime } from '../profile.js';
+import type { Tuning } from './variant_times.js';
 
 export const RUNNER_NAMES = [
   'inpose webgpu jit',
+  'inpose webgpu jit tuned',
   'inpose webgpu jit fp16',
   'inpose webgpu eager',
   'inpose webgl',
@@ -33,6 +35,8 @@ export interface Session {
   readonly macs?: number;
   /** Bytes on the GPU that the counters of WebGPU do not see. */
   readonly otherGpuBytes?: number;
+  /** Measures kernels and replaces the slow ones; called once, after the cold start. */
+  tune?(): Promise<Tuning>;
   /** Time per kernel of one frame, longest first; only where it can be measured. */
   profile?(): Promise<readonly KernelTime[]>;
   dispose(): Promise<void>;

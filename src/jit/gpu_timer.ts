@@ -17,11 +17,22 @@ interface Step {
   readonly workgroups: Program['workgroups'];
 }
 
+/** Makes the pipeline of a program. */
+export type CompileProgram = (device: GPUDevice, program: Program) => Promise<GPUComputePipeline>;
+
+export const compileProgram: CompileProgram = (device, { wgsl, label }) => {
+  const module = device.createShaderModule({ code: wgsl, label });
+  return device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
+};
+
 export class GpuTimer implements VariantTimer {
   readonly #device: GPUDevice;
+  readonly #compile: CompileProgram;
 
-  constructor(device: GPUDevice) {
+  /** @param compile - replaced where pipelines are made ahead */
+  constructor(device: GPUDevice, compile = compileProgram) {
     this.#device = device;
+    this.#compile = compile;
   }
 
   async time(choice: Choice, variant: Variant): Promise<number> {
@@ -45,11 +56,7 @@ export class GpuTimer implements VariantTimer {
   }
 
   async #step(program: Program, choice: Choice, buffers: Map<string, GPUBuffer>): Promise<Step> {
-    const module = this.#device.createShaderModule({ code: program.wgsl, label: program.label });
-    const pipeline = await this.#device.createComputePipelineAsync({
-      layout: 'auto',
-      compute: { module, entryPoint: 'main' },
-    });
+    const pipeline = await this.#compile(this.#device, program);
     const entries = program.bindings.map((bound, binding) => ({
       binding,
       resource: { buffer: this.#buffer(bound, choice, buffers) },

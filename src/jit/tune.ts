@@ -69,8 +69,7 @@ export class Tuner {
     const { idle, now = () => performance.now(), budgetMs = BUDGET_MS } = this.#parts;
     const end = now() + budgetMs;
     let changed = false;
-    const open = new Map(choices.map((choice) => [choice.shapeKey, choice]));
-    for (const choice of open.values()) {
+    for (const choice of mostFrequentFirst(choices)) {
       if (choice.variants.length < 2 || this.choose(choice.shapeKey, choice.variants)) continue;
       await idle();
       if (signal?.aborted || now() >= end) break;
@@ -98,6 +97,16 @@ export class Tuner {
     }
     return best;
   }
+}
+
+/** Each shape once: the time allowed may not be enough for all. */
+function mostFrequentFirst(choices: readonly Choice[]): Choice[] {
+  const found = new Map<string, { choice: Choice; count: number }>();
+  for (const choice of choices) {
+    const count = (found.get(choice.shapeKey)?.count ?? 0) + 1;
+    found.set(choice.shapeKey, { choice, count });
+  }
+  return [...found.values()].sort((a, b) => b.count - a.count).map(({ choice }) => choice);
 }
 
 /** The browser's idle callback, or a short pause where there is none (workers, Node). */

@@ -6,9 +6,11 @@ import { peakTflops } from '../../bench/peak.js';
 import { addUp, gmacsPerSecond } from '../../bench/profile.js';
 import { failures } from '../../bench/report.js';
 import type { Runner } from '../../bench/runners/runner.js';
+import { VariantTimes, type Tuning } from '../../bench/runners/variant_times.js';
 import { jitProfile } from '../../bench/runners/jit_profile.js';
 import { median, percentile } from '../../bench/stats.js';
 import { nextTask, timed } from '../../bench/timing.js';
+import type { Choice } from '../../src/jit/plan.js';
 
 const OPTIONS = { persons: 1, runs: 3, capMs: 1000, profile: false } as const;
 
@@ -94,6 +96,58 @@ test('a network recorded at another size is checked there, and against the first
   );
   expect(rows[0]).toMatchObject({ ok: true, checked_at: [4, 4] });
   expect(rows[1]).toMatchObject({ ok: false, max_abs_diff: 0, share_at_size: 0.125 });
+});
+
+/** Its numbers are off by `error` from when it has been tuned. */
+function tunedRunner(error: number): Runner {
+  let isTuned = false;
+  const tuning: Tuning = { ms: 5, shapes: [] };
+  const plain = runner('inpose webgpu jit tuned', ([, , h]) => (isTuned && h === 2 ? error : 0));
+  const tune = () => {
+    isTuned = true;
+    return Promise.resolve(tuning);
+  };
+  const prepare: Runner['prepare'] = async (...given) => {
+    const prepared = await plain.prepare(...given);
+    return { ...prepared, start: async () => ({ ...(await prepared.start()), tune }) };
+  };
+  return { ...plain, prepare };
+}
+
+test.each([
+  ['recorded', [2, 2]],
+  ['timed, against its own before where it was recorded at another', [4, 4]],
+] as const)("a tuned network's numbers are those after tuning, at the size %s", async (_what, recordedSize) => {
+  const [good] = await measure(network(recordedSize), [tunedRunner(0)], OPTIONS);
+  expect(good).toMatchObject({ ok: true, tuning: { ms: 5, shapes: [] } });
+  expect(good.tuning!.before_ms).toBeGreaterThan(0);
+  const [bad] = await measure(network(recordedSize), [tunedRunner(0.5)], OPTIONS);
+  expect(bad.ok).toBe(false);
+});
+
+test('times of variants: compiled together, with the winner beside the default', async () => {
+  const compiled: string[] = [];
+  const device = {
+    createShaderModule: ({ code }: GPUShaderModuleDescriptor) => compiled.push(code),
+    createComputePipelineAsync: () => Promise.reject(new Error('too large')),
+  } as unknown as GPUDevice;
+  const ms: Readonly<Record<string, number>> = { plain: 3, quick: 1 };
+  const times = new VariantTimes(device, {
+    time: (_choice, { name }) => (name in ms ? Promise.resolve(ms[name]) : Promise.reject(new Error('too large'))),
+  });
+  const variants = ['plain', 'large', 'quick'].map((name) => ({
+    name,
+    programs: () => [{ label: name, wgsl: name, workgroups: [1, 1, 1] as const, bindings: [] }],
+  }));
+  const choice: Choice = { shapeKey: 'conv', variants, chosen: 'plain', storage: () => ({ key: '', bytes: 0 }) };
+  expect(await times.time(choice, variants[0])).toBe(3);
+  expect(compiled).toEqual(['plain', 'large', 'quick']);
+  await expect(times.time(choice, variants[1])).rejects.toThrow('too large');
+  expect(await times.time(choice, variants[2])).toBe(1);
+  expect(compiled).toHaveLength(3);
+  const names = { shape: 'conv', default: 'plain', winner: 'quick' };
+  const figures = { default_ms: 3, winner_ms: 1, ms: { plain: 3, large: null, quick: 1 } };
+  expect(times.shapes()).toEqual([{ ...names, ...figures }]);
 });
 
 test('a slow runner runs twice', async () => {

@@ -43,6 +43,12 @@ describe('Tuner', () => {
     expect(asked).toHaveLength(3);
   });
 
+  test('the shape that occurs most often is timed first', async () => {
+    const { tuner, asked } = tunerWith({ direct: 1, winograd: 2, tiled: 3 });
+    await tuner.tune([choice('stem'), choice('block'), choice('head'), choice('block')]);
+    expect(asked.filter((name) => name.endsWith('direct'))).toEqual(['block direct', 'stem direct', 'head direct']);
+  });
+
   test('a variant that is hardly faster does not replace the default', async () => {
     const { tuner } = tunerWith({ direct: 1, winograd: 0.98, tiled: 1.2 });
     expect(await tuner.tune([choice('conv')])).toBe(false);
