@@ -48,12 +48,28 @@ export function directConv(parts: ConvParts, { strip, blocks, split }: DirectTil
         let at${p} = row + select(0u, u32(sx${p}), in${p}) * ${step}u;`;
   });
   const lanes = inWidth === 4 ? ['.x', '.y', '.z', '.w'] : [''];
-  const products = lanes.flatMap((lane, j) =>
-    each(blocks, (q) => [
-      `let w${j}_${q} = ${type}(filter_[weights + ${(j * outer) / width}u + ${q}u]);`,
-      ...each(strip, (p) => `sum${p}_${q} = fma(${type}(v${p}${lane}), w${j}_${q}, sum${p}_${q});`),
-    ]).flat(),
-  );
+  // All loads of a few steps before their products: a GPU waits for memory once, not once a step.
+  const unroll = unrollOf(inner / inWidth, split);
+  const reads = each(unroll, (u) => [
+    ...each(
+      strip,
+      (p) => `let v${u}_${p} = select(${typeOf(inWidth)}(0), source[at${p} + k + ${u * split}u], in${p});`,
+    ),
+    ...lanes.flatMap((_, j) =>
+      each(
+        blocks,
+        (q) =>
+          `let w${u}_${j}_${q} = ${type}(filter_[weights + ${((u * split * inWidth + j) * outer) / width}u + ${q}u]);`,
+      ),
+    ),
+  ]).flat();
+  const products = each(unroll, (u) =>
+    lanes.flatMap((lane, j) =>
+      each(blocks, (q) =>
+        each(strip, (p) => `sum${p}_${q} = fma(${type}(v${u}_${p}${lane}), w${u}_${j}_${q}, sum${p}_${q});`),
+      ).flat(),
+    ),
+  ).flat();
   const finish = each(strip, (p) =>
     each(blocks, (q) => {
       const done = epilogue(expr, `value`, extras, width, `e${p}_${q}_`);
@@ -83,9 +99,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let row = ${input.offset / inWidth}u + ${input.batched ? `n * ${ih * iw * step}u + ` : ''}u32(sy) * ${iw * step}u;
     for (var kx = 0; kx < ${kw}; kx++) {
         ${taps.join('\n        ')}
-        for (var k = slice; k < ${inner / inWidth}u; k += ${split}u) {
+        for (var k = slice; k < ${inner / inWidth}u; k += ${split * unroll}u) {
           let weights = ((u32(ky) * ${kw}u + u32(kx)) * ${inner}u + k * ${inWidth}u) * ${outer / width}u + c0;
-          ${each(strip, (p) => `let v${p} = select(${typeOf(inWidth)}(0), source[at${p} + k], in${p});`).join('\n          ')}
+          ${reads.join('\n          ')}
           ${products.join('\n          ')}
         }
     }
@@ -100,6 +116,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     workgroups: [groups(tiles, perWorkgroup), 1, n],
     bindings: convBindings(parts),
   };
+}
+
+/** Steps over the input channels that are written out; a divisor of how many each slice takes. */
+function unrollOf(steps: number, split: number): number {
+  if (steps % split !== 0) return 1;
+  return [4, 3, 2].find((unroll) => (steps / split) % unroll === 0) ?? 1;
 }
 
 /** Every slice but the first hands over its sums; the first adds them up. */
