@@ -17,39 +17,43 @@ export const conv: Kernel = (node, context) => {
 function onGpu(parts: ConvParts): readonly Variant[] {
   if (parts.node.attrs.kind === 'depthwise') return [{ name: 'direct', programs: () => [directDepthwise(parts)] }];
   return directTiles(parts).map((tile) => ({
-    name: `direct ${tile.strip}x${tile.blocks}/${tile.split}`,
+    name: tileName(tile),
     programs: () => [directConv(parts, tile)],
   }));
 }
 
-/** Invocations that keep a GPU busy: fewer leave it waiting for memory, more do not help. */
-const BUSY = 16384;
+/** Steps over four input channels that one invocation takes at most: beyond, the sum is split among several. */
+const LONGEST_SUM = 54;
+
+/** Invocations that keep a large GPU busy; with fewer it waits for memory. */
+const BUSY = 65536;
 
 /**
- * Tiles in the order in which they are worth trying: the first is the largest that still gives enough invocations. Its
- * neighbours follow, for measuring.
+ * All tiles that fit, for measuring; the first is the default. The rule behind it was read off the fastest variants of the shapes
+ * of HRNet-W32 and RTMPose-m, one and eight persons, on a large GPU (`npm run bench:node -- --runners tuned --json FILE`).
  */
 function directTiles(parts: ConvParts): readonly DirectTile[] {
   const [n, h, w] = shape4(parts.out);
   const [kh, kw, inner, outer] = parts.filterShape;
   const width = directWidth(parts);
+  const steps = (kh * kw * inner) / 4;
   const strips = [6, 4, 3, 2, 1].filter((strip) => w % strip === 0);
-  const tiles: DirectTile[] = [];
-  const add = (strip: number, blocks: 1 | 2, split: number) => tiles.push({ strip, blocks, split });
-  for (const strip of strips) {
-    if (width === 4 && outer % 8 === 0) add(strip, 2, 1);
-    add(strip, 1, 1);
+  const splits = ([1, 2, 4, 8] as const).filter((split) => split === 1 || inner >= 4 * split);
+  const split = splits.find((count) => steps / count <= LONGEST_SUM) ?? splits.at(-1)!;
+  const strip = strips.find((size) => ((n * h * w * outer) / width / size) * split >= BUSY) ?? 1;
+  const tiles: DirectTile[] = [{ strip, blocks: 1, split }];
+  const add = (tile: DirectTile) => {
+    if (!tiles.some((known) => tileName(known) === tileName(tile))) tiles.push(tile);
+  };
+  for (const size of strips) {
+    if (width === 4 && outer % 8 === 0) add({ strip: size, blocks: 2, split: 1 });
+    for (const count of splits) if (count === 1 || size <= 2) add({ strip: size, blocks: 1, split: count });
   }
-  const deep = (kh * kw * inner) / 4;
-  for (const split of [2, 4, 8]) {
-    if (deep < 32 * split || inner < 4 * split) continue;
-    for (const strip of strips.filter((size) => size <= 2)) add(strip, 1, split);
-  }
-  const invocations = ({ strip, blocks, split }: DirectTile) =>
-    ((n * h * w * outer) / (width * strip * blocks)) * split;
-  const best = tiles.findIndex((tile) => invocations(tile) >= BUSY);
-  const first = best < 0 ? tiles.reduce((a, b) => (invocations(b) > invocations(a) ? b : a)) : tiles[best];
-  return [first, ...tiles.filter((tile) => tile !== first)];
+  return tiles;
+}
+
+function tileName({ strip, blocks, split }: DirectTile): string {
+  return `direct ${strip}x${blocks}/${split}`;
 }
 
 /** Products per sum that a shader may hold: beyond, compiling takes longer than is gained. */
