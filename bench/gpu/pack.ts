@@ -29,7 +29,7 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
   throw new Error(`bench:pack: found ${process.platform} ${process.arch}; expected Linux x64, whose Node is packed.`);
 }
 const target = resolve(out);
-rmSync(target, { recursive: true, force: true });
+for (const part of ['app', 'loaders']) rmSync(join(target, part), { recursive: true, force: true });
 mkdirSync(join(target, 'app/node_modules/webgpu/dist/linux-x64'), { recursive: true });
 await bundle(join(target, 'app'));
 cpSync(join(PROJECT, 'bench/fixtures'), join(target, 'app/fixtures'), { recursive: true });
@@ -64,7 +64,9 @@ async function bundle(folder: string): Promise<void> {
   });
 }
 
+/** Takes minutes, so what is there and newer stays. */
 function compress(from: string, to: string): void {
+  if (existsSync(to) && statSync(to).size > 0 && statSync(to).mtimeMs > statSync(from).mtimeMs) return;
   // -6 needs little memory to unpack, and a tenth of the time of -9e.
   execFileSync('bash', ['-c', 'xz -6 -T0 -c "$0" >"$1"', from, to]);
 }
