@@ -44,6 +44,11 @@ export class FrameTicker {
         this.#wake = resolve;
       });
     }
+    return this.take();
+  }
+
+  /** The same without waiting: null, too, when there is no frame that was not taken. */
+  take(): number | null {
     const time = this.#fresh;
     this.#fresh = null;
     return time === null ? null : time * 1000;

@@ -94,6 +94,25 @@ test('calls overlap, and each has its own picture and boxes; results come in ord
   expect(most).toBe(2);
 });
 
+test('a stream with fixed boxes: newest frames in order, the next one issued while the last is read', async () => {
+  const canvas = toCanvas(pixels);
+  const video = await playing(canvas);
+  const context = canvas.getContext('2d')!;
+  const drawing = setInterval(() => context.fillRect(Math.random() * 100, Math.random() * 80, 5, 5), 10);
+  const controller = new AbortController();
+  const times: number[] = [];
+  for await (const { metainfo } of inferencer.stream(video, { bboxes: [BOXES[0]], signal: controller.signal })) {
+    times.push(metainfo.timestamp);
+    if (times.length === 6) controller.abort();
+  }
+  clearInterval(drawing);
+  (video.srcObject as MediaStream).getTracks().forEach((track) => track.stop());
+  expect(times.toSorted((a, b) => a - b)).toEqual(times);
+  expect(new Set(times).size).toBe(6);
+  // What was issued ahead and not asked for has ended, too.
+  await inferencer.infer(pixels);
+});
+
 test('a call that fails does not disturb the one that is being read', async () => {
   const expected = keypoints(await inferencer.infer(pixels, { bboxes: [BOXES[0]] }));
   const calls = [BOXES[0], [5, 5, 5, 9], BOXES[0]].map((box) => inferencer.infer(pixels, { bboxes: [box] }));

@@ -12,6 +12,7 @@ import type { BoxesLike } from '../boxes.js';
 import type { FrameSource } from '../frame.js';
 import { HeldPicture } from '../held_picture.js';
 import { FrameTicker } from '../frame_ticker.js';
+import { LookAhead } from '../look_ahead.js';
 import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import type { PoseModel } from '../pose_model.js';
 import {
@@ -153,13 +154,22 @@ export class Pose2DInferencer {
     signal?.addEventListener('abort', stop);
     const ignoreClose = this.model.queue.onClose(stop);
     let last: PoseDataSample | null = null;
+    const infer = (timestamp: number) => {
+      const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
+      return this.infer(video, { ...rest, tracker, bboxes: boxes, timestamp, signal });
+    };
+    // Boxes that follow from the last result have to wait for it; and only calls on the GPU overlap.
+    const isFree = !tracker && typeof bboxes !== 'function' && this.model.jit?.takesPictures;
+    const ahead = isFree ? new LookAhead(ticker, infer) : null;
+    const next = async () => {
+      const timestamp = await ticker.next();
+      return timestamp === null ? null : infer(timestamp);
+    };
     try {
       for (;;) {
-        const timestamp = signal?.aborted ? null : await ticker.next();
+        last = signal?.aborted ? null : await (ahead ? ahead.next() : next());
         if (this.model.queue.closed) throw this.model.queue.closed;
-        if (timestamp === null) return;
-        const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
-        last = await this.infer(video, { ...rest, tracker, bboxes: boxes, timestamp, signal });
+        if (!last) return;
         yield last;
       }
     } catch (error) {
