@@ -37,7 +37,7 @@ export interface Row {
   readonly runs: number;
   /** ms per frame with `burst` frames under way at once; null where not measured. */
   readonly burst_ms: number | null;
-  /** Multiply-adds per frame, direct convolution's count, in 10^9; null where the runner does not say. */
+  /** Multiply-adds per frame, direct convolution's count, in 10^9; null where no runner of the comparison says. */
   readonly gmacs: number | null;
   /** Median of the time until the call returned its promise, ms per frame. */
   readonly js_ms: number;
@@ -122,10 +122,13 @@ export async function measure(
     }
     await takeTurns(lanes, options, network.name);
     for (const lane of lanes) lane.burstMs = await burstTime(lane, options);
+    // The runner that knows how much work the network is says so for all.
+    const macs = lanes.find(({ session }) => session.macs !== undefined)?.session.macs;
     const rows: Row[] = [];
     for (const lane of lanes) {
       const profile = options.profile ? await lane.session.profile?.() : undefined;
-      rows.push({ ...rowOf(network, lane, options.persons), ...(profile && { profile }) });
+      const row = rowOf(network, lane, options.persons);
+      rows.push({ ...row, gmacs: macs === undefined ? null : macs / 1e9, ...(profile && { profile }) });
     }
     return rows;
   } finally {
@@ -294,7 +297,7 @@ function rowOf(
   network: BenchNetwork,
   { runner, session, cold, tuning, check, times, burstMs, frame }: Lane,
   persons: number,
-): Row {
+): Omit<Row, 'gmacs'> {
   const ms = times.map((time) => time.ms);
   const isWebGpu = runner.name.includes('webgpu');
   const isElsewhere = network.recordedSize.join() !== network.size.join();
@@ -302,7 +305,7 @@ function rowOf(
   return {
     ...{ model: network.name, runner: runner.name, persons },
     ...{ median_ms: median(ms), p95_ms: percentile(ms, 0.95), min_ms: Math.min(...ms), runs: ms.length },
-    ...{ burst_ms: burstMs, gmacs: session.macs === undefined ? null : session.macs / 1e9 },
+    burst_ms: burstMs,
     js_ms: median(times.map(({ jsMs }) => jsMs)),
     busy_ms: median(times.map(({ busyMs }) => busyMs)),
     ...{ cold_ms: cold.ms, compile_ms: cold.compileMs, longest_task_ms: cold.longestTask },
