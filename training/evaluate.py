@@ -1,4 +1,4 @@
-"""Measures a checkpoint: on held-out composed crops, and (a finished run only, never to choose anything) on photographs.
+"""Measures a checkpoint of `train.py` or a file of `export.py`: on held-out composed crops, and (a finished run only, never to choose anything) on photographs.
 
 python evaluate.py make --pool DIR --backgrounds F.npy --out HELDOUT.npz --count 500     # composes the held-out crops
 python evaluate.py synthetic --ckpt ema.pth --crops HELDOUT.npz [--flip] [--draw OUT.png]
@@ -7,6 +7,7 @@ python evaluate.py photos --ckpt ema.pth --ann JSON --images DIR [--flip] [--dra
 import argparse
 import json
 import os
+import struct
 
 import numpy as np
 import torch
@@ -19,10 +20,30 @@ from train import VAL_SEED
 
 
 def load(path):
-    c = torch.load(path, map_location='cpu')
-    net = build(c['config']).eval()
-    net.load_state_dict(c['state_dict'])
-    return net, c
+    if path.endswith('.safetensors'):
+        config, state_dict = read_export(path)
+    else:
+        c = torch.load(path, map_location='cpu')
+        config, state_dict = c['config'], c['state_dict']
+    net = build(config).eval()
+    missing, unexpected = net.load_state_dict(state_dict, strict=False)
+    wrong = [k for k in missing if not k.endswith('num_batches_tracked')] + unexpected
+    if wrong:
+        raise SystemExit(f'{path}: these keys do not match its config: {wrong}')
+    return net
+
+
+def read_export(path):
+    """(config, state_dict as float32) of a file of `export.py`, which leaves out num_batches_tracked."""
+    with open(path, 'rb') as f:
+        header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
+        data = f.read()
+    metadata = header.pop('__metadata__')
+    state_dict = {}
+    for k, v in header.items():
+        start, end = v['data_offsets']
+        state_dict[k] = torch.from_numpy(np.frombuffer(data[start:end], '<f2').astype(np.float32)).reshape(v['shape'])
+    return json.loads(metadata['inpose.config']), state_dict
 
 
 def read(path):
@@ -71,7 +92,7 @@ def show_reliability(rows):
 
 
 def synthetic(o):
-    net, _ = load(o.ckpt)
+    net = load(o.ckpt)
     d = read(o.crops)
     pred = predict(net, d['image'], o.flip)
     report(metrics.evaluate(pred, d['kps'], d['area'], d['box']))
@@ -102,15 +123,17 @@ def photos(o):
         area.append(a['area'] * s[0] * s[1])
         box.append(np.concatenate([np.array([x, y]) * s + t, np.array([x + w, y + h]) * s + t]))
     crops, kps, area, box = (np.stack(v) for v in (crops, kps, area, box))
-    net, _ = load(o.ckpt)
+    net = load(o.ckpt)
     pred = predict(net, crops, o.flip)
     print(len(crops), 'people')
     report(metrics.evaluate(pred, kps, area, box, labelled=0))
     labelled = kps[..., 2] > 0
     right = metrics.joint_similarity(pred, kps, area) > .5
-    for t in (.2, .3, .4, .5):
-        above = labelled & (pred[..., 2] > t)
-        print(f'  of labelled joints with score > {t}: {above.sum()} of {labelled.sum()}, right {right[above].mean():.3f}')
+    for t in (.2, .3, .4, .5, .6):
+        sure = pred[..., 2] > t
+        above = labelled & sure
+        print(f'  score > {t}: {above.sum()} of {labelled.sum()} labelled joints, right {right[above].mean():.3f}; '
+              f'{(sure & ~labelled).sum()} of {(~labelled).sum()} joints without a label')
     if o.draw:
         sheet(o.draw, crops, pred, box, thr=.3, columns=13)
 

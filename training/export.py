@@ -29,7 +29,7 @@ def dataset_meta():
     return dict(
         dataset_name='coco', num_keypoints=17, keypoint_id2name={str(i): n for i, n in enumerate(JOINTS)},
         keypoint_name2id={n: i for i, n in enumerate(JOINTS)}, upper_body_ids=list(range(11)), lower_body_ids=list(range(11, 17)),
-        flip_indices=FLIP, flip_pairs=[[i, j] for i, j in enumerate(FLIP) if i < j],
+        flip_indices=FLIP, flip_pairs=[[j, i] for i, j in enumerate(FLIP) if i != j],
         keypoint_colors=[BLUE] * 5 + [GREEN if left(n) else ORANGE for n in JOINTS[5:]],
         num_skeleton_links=len(LINKS), skeleton_links=[list(p) for p in LINKS], skeleton_link_colors=LINK_COLORS,
         dataset_keypoint_weights=WEIGHTS, sigmas=[round(float(s), 4) for s in metrics.SIGMAS])
@@ -99,7 +99,8 @@ def main():
         net.head.final_layer.bias *= scale
     tensors = halves(net.state_dict())
     meta = {'format': 'pt', 'inpose.config': json.dumps(c['config'], separators=(',', ':')),
-            'inpose.dataset_meta': json.dumps(dataset_meta(), separators=(',', ':'))}
+            'inpose.dataset_meta': json.dumps(dataset_meta(), separators=(',', ':')),
+            'inpose.state_dict_versions': json.dumps({'head': 2})}      # HeatmapHead._version: no old names to convert
     if o.reference:
         write_reference(o.reference, net, tensors)
     size = write_safetensors(o.out, tensors, meta)

@@ -2,6 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { initModel } from '../apis/inference.js';
 import { topdownPipeline } from '../apis/model_config.js';
+import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
+import { poseMetainfoFromCheckpoint } from '../datasets/utils.js';
 import { ConfigError } from '../errors.js';
 import { drawGraph } from '../jit/draw_graph.js';
 import { printGraph, type Graph } from '../jit/graph.js';
@@ -31,7 +33,7 @@ export async function inspectGraph(file: string, options: GraphOptions = {}): Pr
   const { optimized = false, batch = 1, svg, signal } = options;
   const graph = await withCheckpoint(file, { signal }, ({ config, datasetMeta, name }) => {
     if (!config) throw new ConfigError(`${name}: found no config; put NAME.config.json beside the file.`);
-    return graphOf(config as never, datasetMeta as never, batch);
+    return graphOf(config as never, datasetMeta && poseMetainfoFromCheckpoint(datasetMeta), batch);
   });
   const shown = optimized ? optimize(graph) : graph;
   if (svg) await writeFile(svg, drawGraph(shown));
@@ -41,16 +43,16 @@ export async function inspectGraph(file: string, options: GraphOptions = {}): Pr
 /** Records one forward of the model with empty weights, decoding included. */
 async function graphOf(
   config: Parameters<typeof initModel>[0],
-  datasetMeta: NonNullable<Parameters<typeof initModel>[2]>['metainfo'] | null,
+  metainfo: PoseMetaInfo | null,
   batch: number,
 ): Promise<Graph> {
-  const model = await initModel(config, null, { backend: 'cpu', ...(datasetMeta && { metainfo: datasetMeta }) });
+  const model = await initModel(config, null, { backend: 'cpu', ...(metainfo && { metainfo }) });
   try {
     const estimator = model.estimator as TopdownPoseEstimator;
     if (!('predictTensors' in estimator)) throw new ConfigError('model.type: only top-down models have a graph.');
     const [w, h] = topdownPipeline(model.config).affine.inputSize;
-    const metainfo = { inputSize: [w, h], flipIndices: model.metainfo.flipIndices };
-    const samples = Array.from({ length: batch }, () => ({ metainfo }) as unknown as PoseDataSample);
+    const sample = { metainfo: { inputSize: [w, h], flipIndices: model.metainfo.flipIndices } };
+    const samples = Array.from({ length: batch }, () => sample as unknown as PoseDataSample);
     return await trace([batch, h, w, 3], (x) => estimator.predictTensors(x as Tensor4D, samples));
   } finally {
     await model.dispose();

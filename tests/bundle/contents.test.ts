@@ -120,11 +120,11 @@ describe('size', () => {
   });
 
   test('of the default model', async () => {
-    expect((await stat(join(installed, 'dist/inpose-default.safetensors'))).size).toBeLessThan(3_500_000);
+    expect((await stat(join(installed, 'dist/inpose-default.safetensors'))).size).toBeLessThan(2_500_000);
   });
 
   test('of the whole package', async () => {
-    expect((await stat(tarball)).size).toBeLessThan(5_500_000);
+    expect((await stat(tarball)).size).toBeLessThan(4_500_000);
   });
 });
 

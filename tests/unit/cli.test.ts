@@ -58,7 +58,7 @@ describe('inpose inspect --graph', () => {
     const svg = join(folder, 'graph.svg');
     const { out } = await run(['inspect', model, '--graph', '--batch', '2', '--graph-svg', svg]);
     const lines = out.trimEnd().split('\n');
-    expect(lines[0]).toMatch(/^inputs %0 \[2, 192, 144, 3\]$/);
+    expect(lines[0]).toMatch(/^inputs %0 \[2, 256, 192, 3\]$/);
     expect(lines[1]).toMatch(/= Concat|= Reverse|= FusedConv2D/);
     expect(lines.at(-1)).toMatch(/^outputs %\d+/);
     const drawn = await readFile(svg, 'utf8');
