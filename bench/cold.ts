@@ -39,7 +39,7 @@ function count(text: string): number {
   throw new InvalidArgumentError('expected a whole number');
 }
 
-async function measure({ model, frames, flip = false }: Options): Promise<ColdReport & { cpu: number }> {
+async function measure({ model, frames, flip = false }: Options): Promise<ColdReport & ProcessorTimes> {
   const { config, weights } = await formulaCheckpoint(model);
   const host = await openPageHost({
     project: PROJECT,
@@ -50,33 +50,44 @@ async function measure({ model, frames, flip = false }: Options): Promise<ColdRe
   try {
     const request = { config, checkpoint: '/@files/weights.safetensors', flipTest: flip, frames };
     const browser = host.page.context().browser()!;
-    await browser.startTracing(host.page, { categories: ['toplevel', '__metadata'] });
+    await browser.startTracing(host.page, { categories: ['toplevel', 'blink.user_timing', '__metadata'] });
     const report = await host.page.evaluate((asked) => window.coldStart(asked), request);
-    const cpu = longestTask(await browser.stopTracing());
+    const times = processorTimes(await browser.stopTracing(), frames);
     if (host.problems.length > 0) throw new Error(host.problems.join('\n'));
-    return { ...report, cpu };
+    return { ...report, ...times };
   } finally {
     await host.close();
   }
 }
 
+/** What tasks of the page's main thread need where nothing else wants the processor, ms. */
+interface ProcessorTimes {
+  readonly longest: number;
+  /** All tasks from the call to the result of a frame. */
+  readonly perFrame: number;
+}
+
 interface TraceEvent {
+  readonly ts: number;
   readonly name: string;
   readonly pid: number;
   readonly tid: number;
-  readonly args?: { readonly name?: string };
   /** CPU time, us. */
   readonly tdur?: number;
 }
 
-/** CPU time of the longest task on the page's main thread, ms: what it takes where nothing else wants the processor. */
-function longestTask(trace: Buffer): number {
+function processorTimes(trace: Buffer, frames: number): ProcessorTimes {
   const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
   const key = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
-  const isMain = ({ name, args }: TraceEvent) => name === 'thread_name' && args?.name === 'CrRendererMain';
-  const mains = new Set(traceEvents.filter(isMain).map(key));
-  const tasks = traceEvents.filter((event) => event.name.endsWith('RunTask') && mains.has(key(event)));
-  return Math.max(0, ...tasks.map(({ tdur = 0 }) => tdur)) / 1000;
+  const at = (name: string) => traceEvents.find((event) => event.name === name);
+  const [begin, end] = [at('frames begin')!, at('frames end')!];
+  const tasks = traceEvents.filter((event) => event.name.endsWith('RunTask') && key(event) === key(begin));
+  const ofFrames = tasks.filter(({ ts }) => ts > begin.ts && ts < end.ts);
+  const cpu = ({ tdur = 0 }: TraceEvent) => tdur / 1000;
+  return {
+    longest: Math.max(0, ...tasks.map(cpu)),
+    perFrame: ofFrames.reduce((sum, task) => sum + cpu(task), 0) / Math.max(frames, 1),
+  };
 }
 
 /** The golden set's network of that name with formula weights, as a file. */
@@ -95,8 +106,8 @@ async function formulaCheckpoint(model: BenchModelName) {
   return { config: params.config as Record<string, unknown>, weights: await encodeSafetensors(stateDict) };
 }
 
-function print(report: ColdReport & { cpu: number }): void {
-  const { backend, created, first, stages, longTasks, js, totals, bytesPerFrame, cpu } = report;
+function print(report: ColdReport & ProcessorTimes): void {
+  const { backend, created, first, stages, longTasks, js, totals, bytesPerFrame, longest, perFrame } = report;
   const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
   const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
   console.log(backend);
@@ -104,12 +115,13 @@ function print(report: ColdReport & { cpu: number }): void {
   console.log(`create: ${ms(created)}; first result: ${ms(first)}`);
   const worst = Math.max(0, ...longTasks.map(({ duration }) => duration));
   console.log(`tasks over ${LIMIT_MS} ms on the main thread: ${longTasks.length}, the longest ${ms(worst)}`);
-  console.log(`the longest task needs ${ms(cpu)} of processor time`);
+  console.log(`the longest task needs ${ms(longest)} of processor time`);
   for (const { start, duration } of longTasks) console.log(`  ${ms(duration)} at ${ms(start)}`);
-  process.exitCode = worst > LIMIT_MS && cpu > LIMIT_MS ? 1 : 0;
+  process.exitCode = longest > LIMIT_MS ? 1 : 0;
   if (js.length === 0) return;
   console.log(
     `frames: JavaScript ${ms(median(js))} (median; fastest ${ms(Math.min(...js))}), ${bytesPerFrame} bytes read`,
   );
+  console.log(`frames: processor time of the main thread ${ms(perFrame)} each`);
   console.log(`frames: total ${ms(median(totals))} (median)`);
 }

@@ -4,7 +4,14 @@
  */
 import type { Backend } from '../backend/init.js';
 import { readMapped } from '../backend/readback.js';
-import { createTuner, JitCompiler, whyNotCompiled, type CompiledNetwork, type FillInput } from '../jit/compiler.js';
+import {
+  isSoftware,
+  createTuner,
+  JitCompiler,
+  whyNotCompiled,
+  type CompiledNetwork,
+  type FillInput,
+} from '../jit/compiler.js';
 import type { CompileProgress } from '../jit/plan.js';
 import { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
@@ -66,6 +73,11 @@ export class ModelJit {
   /** Whether pictures go to the GPU: not for a model that runs eagerly, or whose preprocessor is not the library's own. */
   get takesPictures(): boolean {
     return !this.#failed && this.#estimator.dataPreprocessor.forward === PoseDataPreprocessor.prototype.forward;
+  }
+
+  /** Whether the network runs on the CPU after all, where a run takes seconds. */
+  get isSoftware(): boolean {
+    return isSoftware(this.#instance.device);
   }
 
   /** Whether frames of videos are read where they are. */

@@ -120,6 +120,27 @@ export async function inferPicture(
   return call.finally(() => reading.then(closePicture, () => {}));
 }
 
+/** Makes ready what the first call needs: compiles it and, where that costs little, runs it once on an empty picture. */
+export async function warmUp(model: PoseModel, signal?: AbortSignal): Promise<void> {
+  const [width, height] = pipelineOf(model).affine.inputSize;
+  const empty = { data: new Uint8Array(width * height * 3), width, height, channels: 3 as const };
+  if (!(await compileFirst(model, empty, signal))) await inferPicture(model, empty, null, { signal });
+}
+
+/** Without the run, on a software adapter; false where there is more to warm up than that. */
+async function compileFirst(model: PoseModel, empty: Frame, signal?: AbortSignal): Promise<boolean> {
+  const { jit } = model;
+  if (!jit?.isSoftware || !jit.takesPictures) return false;
+  return model.queue.run(async (issued) => {
+    const picture = await model.frames.snapshot(empty);
+    const boxes = checkBoxes(null, 'xyxy', picture);
+    const call = { model, picture, boxes, options: { signal }, timings: noTimings(), issued };
+    if (!(await planBatches(call, jit, testCfgFor(model, {})))) return false;
+    await jit.prepareCrop();
+    return true;
+  }, signal);
+}
+
 /** Bytes on the CPU; or, where the GPU crops, what it can copy. */
 type Picture = Frame | Snapshot;
 

@@ -20,6 +20,7 @@ import {
   noTimings,
   pipelineOf,
   runsOnGpu,
+  warmUp,
   type PredictOptions,
   type Timings,
 } from '../predict_topdown.js';
@@ -98,7 +99,7 @@ export class Pose2DInferencer {
     const inferencer = new Pose2DInferencer(model);
     if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };
     try {
-      if (warmup ?? runsOnGpu(model)) await inferencer.#warmUp(options.signal);
+      if (warmup ?? runsOnGpu(model)) await warmUp(model, options.signal);
       return inferencer;
     } catch (error) {
       await model.dispose();
@@ -229,11 +230,5 @@ export class Pose2DInferencer {
         keypointsVisible: zeros([0, k]),
       },
     };
-  }
-
-  async #warmUp(signal?: AbortSignal): Promise<void> {
-    const [width, height] = pipelineOf(this.model).affine.inputSize;
-    const empty = { data: new Uint8Array(width * height * 3), width, height, channels: 3 as const };
-    await inferPicture(this.model, empty, null, { signal });
   }
 }
