@@ -61,6 +61,19 @@ describe('one command buffer and one read per frame, of keypoints only,', () => 
   });
 });
 
+test('create compiles what the first call needs, says how far it is, and runs nothing that takes seconds', async () => {
+  const stages: string[] = [];
+  const maps = vi.spyOn(GPUBuffer.prototype, 'mapAsync');
+  const own = await createNano({ backend: 'webgpu', warmup: true, onProgress: ({ stage }) => stages.push(stage) });
+  expect(stages.at(-1)).toBe('compile');
+  expect(own.backend.reason).toMatch(/compiled: \d+ dispatches/);
+  expect(maps.mock.calls.filter(([, , bytes]) => bytes === BYTES_PER_PERSON)).toEqual([]);
+  const compiles = vi.spyOn(deviceOf(own), 'createComputePipelineAsync');
+  await own.infer(pixels, { bboxes: [BOXES[0]] });
+  expect(compiles).not.toHaveBeenCalled();
+  await own.dispose();
+});
+
 test('persons in several batches are those of each person alone', async () => {
   const bboxes = Array.from({ length: 11 }, (_, i) => [i * 3, i, i * 3 + 40, i + 50]);
   const all = await inferenceTopdown(inferencer.model, pixels, bboxes);
