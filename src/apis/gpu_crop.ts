@@ -1,4 +1,5 @@
 /** All persons of a frame cut out and normalised on the GPU: the dispatch of `ops/webgpu/warp_affine.ts` with its buffers. */
+import type { FillInput } from '../jit/compiler.js';
 import { BackendError } from '../errors.js';
 import type { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import { cropWgsl, CROP_TILE, packTable, packTerms } from '../ops/webgpu/warp_affine.js';
@@ -13,8 +14,6 @@ export interface CropBatch {
   readonly batch: number;
 }
 
-type Fill = (pass: GPUComputePassEncoder, input: GPUBufferBinding) => void;
-
 /** Bytes; WebGPU's largest `minStorageBufferOffsetAlignment`. */
 const ALIGNMENT = 256;
 
@@ -27,8 +26,12 @@ export class GpuCrop {
   readonly #pipelines = new Map<boolean, GPUComputePipeline>();
   #terms: GPUBuffer | null = null;
 
-  /** @param cropSize - [w, h] px, input space, before padding */
-  constructor(device: GPUDevice, cropSize: readonly [w: number, h: number], preprocessor: PoseDataPreprocessor) {
+  /**
+   * @param gpu - a `GPUDevice`, unnamed in published types
+   * @param cropSize - [w, h] px, input space, before padding
+   */
+  constructor(gpu: unknown, cropSize: readonly [w: number, h: number], preprocessor: PoseDataPreprocessor) {
+    const device = gpu as GPUDevice;
     this.#device = device;
     this.#cropSize = cropSize;
     this.#inputSize = preprocessor.paddedSize(cropSize);
@@ -63,14 +66,15 @@ export class GpuCrop {
    * Uploads the terms of a frame and gives, per batch, the function that encodes its crops. Submit them before the next `fills`:
    * the terms of the next frame then arrive after this one's crops have been made.
    */
-  fills({ resource, external }: GpuPicture, batches: readonly CropBatch[]): Fill[] {
+  fills({ resource, external }: GpuPicture, batches: readonly CropBatch[]): FillInput[] {
     const packed = batches.map(({ terms }) => packTerms(terms));
     const offsets = this.#uploadTerms(packed);
     const pipeline = this.#pipelines.get(external)!;
     const [width, height] = this.#inputSize;
-    return batches.map(({ batch }, i) => (pass, input) => {
+    return batches.map(({ batch }, i) => (encoder, input) => {
+      const pass = encoder as GPUComputePassEncoder;
       const terms = { buffer: this.#terms!, offset: offsets[i], size: packed[i].byteLength };
-      const resources = [resource, terms, { buffer: this.#table }, input];
+      const resources = [resource, terms, { buffer: this.#table }, input] as readonly GPUBindingResource[];
       pass.setPipeline(pipeline);
       pass.setBindGroup(
         0,

@@ -9,7 +9,8 @@ import { explain, type Snapshot } from './frame.js';
 
 /** A picture that a shader can read. */
 export interface GpuPicture {
-  readonly resource: GPUTextureView | GPUExternalTexture;
+  /** A `GPUTextureView` or `GPUExternalTexture`, unnamed in published types. */
+  readonly resource: unknown;
   readonly external: boolean;
 }
 
@@ -23,8 +24,9 @@ export class FrameTexture {
   /** Whether frames of videos are imported in place. */
   importsVideo = false;
 
-  constructor(device: GPUDevice) {
-    this.#device = device;
+  /** @param device - a `GPUDevice`, unnamed in published types */
+  constructor(device: unknown) {
+    this.#device = device as GPUDevice;
   }
 
   /** Whether pictures of this size go to a texture. */
