@@ -71,6 +71,8 @@ export interface Row {
 export interface TuningRow extends Tuning {
   /** Shortest frame of a few before anything was replaced, ms; beside `min_ms`. */
   readonly before_ms: number;
+  /** GPU memory that the winners' own forms of the weights and their network have added. */
+  readonly added_bytes: number;
 }
 
 const RUNS_BEFORE_TUNING = 5;
@@ -199,7 +201,9 @@ async function tune(session: Session, { runs }: MeasureOptions): Promise<TuningR
   for (let i = 0; i < Math.min(runs, RUNS_BEFORE_TUNING); i++) {
     before = Math.min(before, (await timed(() => session.run())).ms);
   }
-  return { ...(await session.tune()), before_ms: before };
+  const { bufferBytes } = gpuCounts();
+  const tuning = await session.tune();
+  return { ...tuning, before_ms: before, added_bytes: gpuCounts().bufferBytes - bufferBytes };
 }
 
 /** Outputs in MMPose's layout. */
@@ -310,7 +314,7 @@ function rowOf(
     busy_ms: median(times.map(({ busyMs }) => busyMs)),
     ...{ cold_ms: cold.ms, compile_ms: cold.compileMs, longest_task_ms: cold.longestTask },
     bytes_read: isWebGpu ? frame.bytesRead : null,
-    gpu_bytes: isWebGpu || session.otherGpuBytes ? cold.bufferBytes : null,
+    gpu_bytes: isWebGpu || session.otherGpuBytes ? cold.bufferBytes + (tuning?.added_bytes ?? 0) : null,
     dispatches: isWebGpu ? frame.dispatches : null,
     pipelines: isWebGpu ? cold.pipelines : null,
     ...{ max_abs_diff: check.maxAbsDiff, tolerance: check.tolerance },

@@ -32,6 +32,8 @@ export interface TunerParts {
 
 /** A variant must be faster than the default by this share to replace it: nearer is noise. */
 const MARGIN = 0.05;
+/** One that takes more memory than the weights must be faster by this share besides. */
+const MEMORY_MARGIN = 0.15;
 const BUDGET_MS = 4000;
 
 export class Tuner {
@@ -90,7 +92,8 @@ export class Tuner {
       await this.#parts.idle();
       if (signal?.aborted) return null;
       // A variant that this device cannot run is no candidate.
-      const time = await this.#parts.timer.time(choice, variant).catch(() => Infinity);
+      const measured = await this.#parts.timer.time(choice, variant).catch(() => Infinity);
+      const time = variant.constantBytes === undefined ? measured : measured / (1 - MEMORY_MARGIN);
       if (time >= bestTime) continue;
       best = variant;
       bestTime = time;

@@ -55,6 +55,15 @@ describe('Tuner', () => {
     expect(chosenOf(tuner, choice('conv'))).toBe('direct');
   });
 
+  test('a variant that takes more memory must be faster by more', async () => {
+    const { tuner } = tunerWith({ direct: 1, winograd: 0.85, tiled: 2 });
+    const conv = choice('conv');
+    const [direct, winograd, tiled] = conv.variants;
+    const costly = { ...conv, variants: [direct, { ...winograd, constantBytes: 1024 }, tiled] };
+    expect(await tuner.tune([costly])).toBe(false);
+    expect(await tuner.tune([choice('same, without')])).toBe(true);
+  });
+
   test('a variant that does not run is no candidate, and one without rivals is not timed', async () => {
     const { tuner, asked } = tunerWith({ direct: 2, tiled: 1 });
     expect(await tuner.tune([choice('conv'), choice('pool', ['plain'])])).toBe(true);

@@ -28,7 +28,7 @@ const WORKGROUP = 64;
  * @param parts - with a filter of 16-bit floats (`halfFilter`), products and sums are still 32-bit
  */
 export function directConv(parts: ConvParts, { strip, blocks, split }: DirectTile): Program {
-  const { node, input, out, filterShape, extras } = parts;
+  const { node, input, out, filterShape, extras, banks } = parts;
   const { strides, dilations, pad, expr } = node.attrs;
   const [kh, kw, inner, outer] = filterShape;
   const width = directWidth(parts);
@@ -40,6 +40,7 @@ export function directConv(parts: ConvParts, { strip, blocks, split }: DirectTil
   const step = input.rowStride / inWidth;
   const perWorkgroup = WORKGROUP / split;
   const tiles = perGroup * (w / strip) * h;
+  const bank = banks > 1 ? ` + n % ${banks}u * ${(kh * kw * inner * outer) / width}u` : '';
   const sums = each(strip, (p) => each(blocks, (q) => `sum${p}_${q}`)).flat();
   const taps = each(strip, (p) => {
     const column = `i32(x0 + ${p}u) * ${strides[1]} + kx * ${dilations[1]} - ${pad[1]}`;
@@ -100,7 +101,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     for (var kx = 0; kx < ${kw}; kx++) {
         ${taps.join('\n        ')}
         for (var k = slice; k < ${inner / inWidth}u; k += ${split * unroll}u) {
-          let weights = ((u32(ky) * ${kw}u + u32(kx)) * ${inner}u + k * ${inWidth}u) * ${outer / width}u + c0;
+          let weights = ((u32(ky) * ${kw}u + u32(kx)) * ${inner}u + k * ${inWidth}u) * ${outer / width}u + c0${bank};
           ${reads.join('\n          ')}
           ${products.join('\n          ')}
         }

@@ -21,6 +21,8 @@ export interface ConvParts {
   readonly filter: Binding;
   /** The filter is stored as 16-bit floats. */
   readonly halfFilter: boolean;
+  /** Filters that take turns along the batch: picture n is convolved with filter n % banks. */
+  readonly banks: number;
 }
 
 /** @throws NoKernel when filter or bias are computed by the network */
@@ -42,6 +44,7 @@ export function convParts(node: Conv, context: KernelContext): ConvParts {
     filterShape,
     extras,
     bias,
+    banks: 1,
     ...filterOf(weights, context.f16),
   };
 }

@@ -8,12 +8,11 @@
  *
  * A quad is four neighbouring invocations: four neighbouring output channels, `blocks` times, for every pixel of the patch.
  */
-import { writeExpr, preamble } from '../../expr.js';
-import { SAME } from '../../nodes.js';
 import { shape4 } from '../../view.js';
 import { convBindings, convLabel, type ConvParts } from '../conv_parts.js';
-import { declare, type Program } from '../program.js';
-import { indexOf, Params } from './params.js';
+import type { Program } from '../program.js';
+import type { Params } from './params.js';
+import { accumulate, convParams, each, epilogueBuffers, finish, lines, quadShader, spread } from './quad_shader.js';
 
 /** Output pixels and groups of four channels per quad. */
 export interface QuadTile {
@@ -22,17 +21,11 @@ export interface QuadTile {
   readonly blocks: number;
 }
 
-const QUAD_HEADER = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);';
-
-const each = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-const lines = (count: number, make: (i: number) => string) => each(count, make).join('\n    ');
-
 /** Any window, stride and dilation; the window is unrolled, so `rows * columns * blocks * kh * kw` is the shader's length. */
 export function quadPatchConv(parts: ConvParts, { rows, columns, blocks }: QuadTile): Program {
-  const { node, input, out, filterShape } = parts;
-  const { strides, dilations, pad } = node.attrs;
+  const { node, out, filterShape } = parts;
+  const { strides, dilations } = node.attrs;
   const [kh, kw, , outer] = filterShape;
-  const [, ih, iw] = shape4(input);
   const [n, h, w] = shape4(out);
   const patchColumns = (columns - 1) * strides[1] + (kw - 1) * dilations[1] + 1;
   const patch = ((rows - 1) * strides[0] + (kh - 1) * dilations[0] + 1) * patchColumns;
@@ -41,14 +34,7 @@ export function quadPatchConv(parts: ConvParts, { rows, columns, blocks }: QuadT
   const tiles = tilesX * Math.ceil(h / rows);
   const groups = Math.ceil(outer / (4 * blocks));
 
-  const params = convParams(parts, [
-    ['ih', ih],
-    ['iw', iw],
-    ['padTop', pad[0]],
-    ['padLeft', pad[1]],
-    ['tilesX', tilesX],
-    ['groups', groups],
-  ]);
+  const params = convParams(parts, { groups, ...edges(parts), tilesX });
   const pixelOf = (row: number, column: number, ky: number, kx: number) =>
     (row * strides[0] + ky * dilations[0]) * patchColumns + column * strides[1] + kx * dilations[1];
   const places = lines(loads, (i) => {
@@ -80,7 +66,7 @@ export function quadPatchConv(parts: ConvParts, { rows, columns, blocks }: QuadT
   ${finish(parts, rows * columns, blocks, [`y0 + p / ${columns}`, `x0 + p % ${columns}`])}`;
   return {
     label: convLabel(parts),
-    wgsl: quadShader(parts, params, rows * columns * blocks, blocks, main),
+    wgsl: convShader(parts, params, { sums: rows * columns * blocks, blocks }, main),
     workgroups: spread(tiles * groups, n),
     bindings: [params.binding, ...convBindings(parts)],
   };
@@ -93,7 +79,7 @@ export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): 
   const [n, h, w] = shape4(out);
   const runs = Math.ceil((h * w) / columns);
   const groups = Math.ceil(outer / (4 * blocks));
-  const params = convParams(parts, [['groups', groups]]);
+  const params = convParams(parts, { groups });
   // Past the last channel the weights are of no matter: what they are multiplied with is 0.
   const read = (p: number) =>
     inner % 4 === 0 ? `source[at${p} + k + lane]` : `select(0.0, source[at${p} + k + lane], k + lane < inner)`;
@@ -115,7 +101,7 @@ export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): 
   ${finish(parts, columns, blocks, ['(first + p) / w', '(first + p) % w'])}`;
   return {
     label: convLabel(parts),
-    wgsl: quadShader(parts, params, columns * blocks, blocks, main),
+    wgsl: convShader(parts, params, { sums: columns * blocks, blocks }, main),
     workgroups: spread(runs * groups, n),
     bindings: [params.binding, ...convBindings(parts)],
   };
@@ -123,24 +109,16 @@ export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): 
 
 /** One channel per invocation, a patch of pixels each. */
 export function quadDepthwise(parts: ConvParts, { rows, columns }: QuadTile): Program {
-  const { node, input, out, filterShape } = parts;
-  const { strides, dilations, pad } = node.attrs;
+  const { node, out, filterShape } = parts;
+  const { strides, dilations } = node.attrs;
   const [kh, kw] = filterShape;
-  const [, ih, iw] = shape4(input);
   const [n, h, w] = shape4(out);
   const patchRows = (rows - 1) * strides[0] + (kh - 1) * dilations[0] + 1;
   const patchColumns = (columns - 1) * strides[1] + (kw - 1) * dilations[1] + 1;
   const tilesX = Math.ceil(w / columns);
   const tiles = tilesX * Math.ceil(h / rows);
   const groups = Math.ceil(filterShape[2] / 4);
-  const params = convParams(parts, [
-    ['ih', ih],
-    ['iw', iw],
-    ['padTop', pad[0]],
-    ['padLeft', pad[1]],
-    ['tilesX', tilesX],
-    ['groups', groups],
-  ]);
+  const params = convParams(parts, { groups, ...edges(parts), tilesX });
   const loads = lines(patchRows, (r) => {
     const row = `let iy${r} = y0 * ${strides[0]} + ${r} - padTop; let ry${r} = iy${r} >= 0 && iy${r} < ih; let at${r} = x_o + n * x_n + clamp(iy${r}, 0, ih - 1) * x_y + c0;`;
     const values = each(
@@ -175,97 +153,19 @@ export function quadDepthwise(parts: ConvParts, { rows, columns }: QuadTile): Pr
   ${finish(parts, rows * columns, 1, [`y0 + p / ${columns}`, `x0 + p % ${columns}`])}`;
   return {
     label: convLabel(parts),
-    wgsl: quadShader(parts, params, rows * columns, 1, main),
+    wgsl: convShader(parts, params, { sums: rows * columns, blocks: 1 }, main),
     workgroups: spread(tiles * groups, n),
     bindings: [params.binding, ...convBindings(parts)],
   };
 }
 
-/** Sizes that every kernel of this file reads, then its own. */
-function convParams({ input, out, filterShape, extras, node }: ConvParts, own: readonly (readonly [string, number])[]) {
-  const params = new Params();
-  const [, h, w] = shape4(out);
-  params.add('h', h);
-  params.add('w', w);
-  params.add('inner', filterShape[2]);
-  params.add('outer', node.attrs.kind === 'depthwise' ? filterShape[2] : filterShape[3]);
-  for (const [name, value] of own) params.add(name, value);
-  params.addView('x', input);
-  params.addView('r', out);
-  for (const [i, { view }] of extras.entries()) params.addView(`e${i}`, view);
-  return params;
+function convShader(parts: ConvParts, params: Params, size: { sums: number; blocks: number }, main: string): string {
+  return quadShader(parts, ['source', 'filter_', ...epilogueBuffers(parts)], params, size, main);
 }
 
-/** One assignment per pass over the window. */
-function accumulate(sum: number, products: readonly string[]): string {
-  return `sums[${sum}] = sums[${sum}] + ${products.join(' + ')};`;
-}
-
-/**
- * Bias, expression and store of every sum. In a loop: written out, these statements would take longer to compile than everything
- * before them.
- *
- * @param place - row and column of pixel `p`
- */
-function finish(
-  { node, extras, bias }: ConvParts,
-  pixels: number,
-  blocks: number,
-  [y, x]: readonly [y: string, x: string],
-): string {
-  const reads = extras.map(
-    ({ buffer, map }, i) => `let d${i} = ${buffer}[${indexOf(`e${i}`, map, 'n', 'y', 'x', 'c')}];`,
-  );
-  const written = writeExpr(node.attrs.expr, ['value', ...extras.map((_, i) => `d${i}`)], 'f32', 'e');
-  return `for (var i = 0; i < ${pixels * blocks}; i++) {
-    let p = i / ${blocks};
-    let c = c0 + i % ${blocks} * 4;
-    let y = ${y};
-    let x = ${x};
-    if (y < h && x < w && c < outer) {
-      let value = sums[i]${bias.length > 0 ? ' + bias[c]' : ''};
-      ${[...reads, ...written.statements].join('\n      ')}
-      result[${indexOf('r', SAME, 'n', 'y', 'x', 'c')}] = ${written.result};
-    }
-  }`;
-}
-
-function quadShader(
-  { node, bias, extras }: ConvParts,
-  params: Params,
-  sums: number,
-  blocks: number,
-  main: string,
-): string {
-  const names = [
-    'sizes',
-    'source',
-    'filter_',
-    ...bias.map(() => 'bias'),
-    ...extras.map(({ buffer }) => buffer),
-    'result',
-  ];
-  return `${QUAD_HEADER}
-${declare(
-  names,
-  names.map((name) => (name === 'sizes' ? 'i32' : 'f32')),
-)}
-${preamble(node.attrs.expr)}
-@compute @workgroup_size(4)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-  let lane = i32(local);
-  let n = i32(group.z);
-  ${params.statements}
-  let quad = i32(group.x + group.y * ${WIDEST}u);
-  let c0 = quad % groups * ${4 * blocks} + lane;
-  var sums: array<f32, ${sums}>;
-  ${main}
-}`;
-}
-
-/** Workgroups per row of the dispatch. */
-const WIDEST = 32768;
-
-function spread(count: number, n: number): [number, number, number] {
-  return [Math.min(count, WIDEST), Math.ceil(count / WIDEST), n];
+/** Where the window begins, for kernels that walk one. */
+function edges({ node, input }: ConvParts): Readonly<Record<string, number>> {
+  const [, ih, iw] = shape4(input);
+  const [padTop, padLeft] = node.attrs.pad;
+  return { ih, iw, padTop, padLeft };
 }
