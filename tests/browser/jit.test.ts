@@ -1,6 +1,6 @@
 /**
- * The jit on WebGPU: every layer of src/nn and small networks for its rewrites, compiled, against PyTorch's numbers; and kernels
- * chosen by measuring.
+ * The jit on WebGPU: every layer of src/nn and small networks for its rewrites, compiled, against PyTorch's numbers (those with a
+ * convolution in jit_variants.test.ts); and kernels chosen by measuring.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBackend, type Backend } from '../../src/backend/init.js';
@@ -8,15 +8,9 @@ import { JitCompiler } from '../../src/jit/compiler.js';
 import { GpuTimer } from '../../src/jit/gpu_timer.js';
 import { memoryStore, Tuner, whenIdle } from '../../src/jit/tune.js';
 import { indexedDbStore } from '../../src/jit/winner_store.js';
-import type { NdArray } from '../../src/ndarray.js';
-import { disposeModule, prepareModule, transpose } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
-import type { Tensor } from '../../src/tf.js';
-import { uniform } from '../golden/formula.js';
+import { LAYER_REFERENCES, layerCase, NETWORK_REFERENCES, networkCase, type JitCase } from './jit_cases.js';
 import { NETWORKS } from './jit_networks.js';
-import jitReference from './jit_reference.json';
-import { fill, LAYERS, type ReferenceCase } from './nn_layers.js';
-import nnReference from './nn_reference.json';
 
 let backend: Backend;
 let device: GPUDevice;
@@ -35,74 +29,48 @@ afterAll(async () => {
 });
 
 /** Compiles and runs once. */
-async function runCompiled(x: NdArray, forward: (x: Tensor) => Tensor): Promise<NdArray> {
+async function runCompiled({ x, forward, check }: JitCase): Promise<void> {
   const compiler = new JitCompiler(device);
-  const network = await compiler.compile(x.shape, (input) => [forward(input)]);
+  const network = await compiler.compile(x.shape, forward);
   try {
-    return (await network.run(x.data))[0];
+    check((await network.run(x.data))[0]);
   } finally {
     network.dispose();
     compiler.dispose();
   }
 }
 
-function compare(found: NdArray, shape: readonly number[], data: readonly number[]): void {
-  expect(found.shape).toEqual(shape);
-  const scale = Math.max(...data.map(Math.abs));
-  const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - found.data[i])), 0);
-  expect(worst / scale).toBeLessThan(1e-5);
-}
-
 describe('compiled layers', () => {
-  test.each(nnReference as unknown as ReferenceCase[])(
-    '$name',
-    async ({ name, layer, args, input, range, ...expected }) => {
-      const module = LAYERS[layer](args);
-      fill(module, name);
-      backend.run(() => prepareModule(module));
-      const nchw = uniform(`input:${name}`, input, ...range);
-      const isMap = input.length === 4;
-      try {
-        const x = isMap ? transpose(nchw.data, input, [0, 2, 3, 1]) : nchw;
-        const output = await runCompiled(x, (tensor) => module.forward(tensor) as Tensor);
-        const found = isMap ? transpose(output.data, output.shape, [0, 3, 1, 2]) : output;
-        compare(found, expected.shape, expected.data);
-      } finally {
-        backend.run(() => disposeModule(module));
-      }
-    },
-  );
+  test.each(LAYER_REFERENCES.plain)('$name', async (reference) => {
+    const layer = layerCase(backend, reference);
+    try {
+      await runCompiled(layer);
+    } finally {
+      layer.dispose();
+    }
+  });
 });
 
-interface NetworkCase {
-  readonly name: string;
-  readonly input: readonly number[];
-  readonly shape: readonly number[];
-  readonly data: readonly number[];
-}
-
 describe('compiled networks', () => {
-  test.each(jitReference as NetworkCase[])('$name', async ({ name, input, shape, data }) => {
+  test.each(NETWORK_REFERENCES.plain)('$name', async (reference) => {
     const before = tf.memory().numTensors;
-    compare(await runCompiled(uniform(`input ${name}`, input, -2, 2), NETWORKS[name]), shape, data);
+    await runCompiled(networkCase(reference));
     expect(tf.memory().numTensors).toBe(before);
   });
 
   test('every network has its numbers', () => {
-    expect((jitReference as NetworkCase[]).map(({ name }) => name).sort()).toEqual(Object.keys(NETWORKS).sort());
+    const { plain, convolving } = NETWORK_REFERENCES;
+    expect([...plain, ...convolving].map(({ name }) => name).sort()).toEqual(Object.keys(NETWORKS).sort());
   });
 });
 
 describe('kernels chosen by measuring', () => {
-  const grouped = (nnReference as unknown as ReferenceCase[]).find(
+  const grouped = LAYER_REFERENCES.convolving.find(
     ({ layer, args }) => layer === 'Conv2d' && (args as { groups?: number }).groups === 2,
   )!;
 
   test('the network is replaced by one of the winners, and gives the same numbers', async () => {
-    const { name, layer, args, input, range, shape, data } = grouped;
-    const module = LAYERS[layer](args);
-    fill(module, name);
-    backend.run(() => prepareModule(module));
+    const subject = layerCase(backend, grouped);
     const timed: string[] = [];
     const gpu = new GpuTimer(device);
     const winners = new Map<string, string>();
@@ -119,21 +87,18 @@ describe('kernels chosen by measuring', () => {
     });
     const compiler = new JitCompiler(device, { tuner });
     compilers.push(compiler);
-    const x = transpose(uniform(`input:${name}`, input, ...range).data, input, [0, 2, 3, 1]);
-    const network = await compiler.compile(x.shape, (tensor) => [module.forward(tensor as never) as Tensor]);
-    const check = async () => {
-      const [output] = await network.run(x.data);
-      compare(transpose(output.data, output.shape, [0, 3, 1, 2]) as NdArray, shape, data);
-    };
+    const { x, forward } = subject;
+    const network = await compiler.compile(x.shape, forward);
+    const check = async () => subject.check((await network.run(x.data))[0]);
     await check();
     // A run that was issued before the swap still gives its numbers.
     const [, during] = await Promise.all([compiler.tune(network), network.run(x.data)]);
-    expect(during[0].data.length).toBe(data.length);
+    subject.check(during[0]);
     expect(timed.length).toBeGreaterThan(1);
     expect([...winners.values()]).toContain(timed.at(-1));
     await check();
     network.dispose();
-    backend.run(() => disposeModule(module));
+    subject.dispose();
   });
 
   test('winners are kept in IndexedDB, per adapter and version', async () => {

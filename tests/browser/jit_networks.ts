@@ -60,6 +60,21 @@ function scaledConv(x: Tensor4D): Tensor4D {
   return tf.relu(tf.add(scaled, weights('summand', [8])));
 }
 
+function fusedBranches(x: Tensor4D): Tensor4D {
+  const coarse = conv(tf.avgPool(x, 2, 2, 'valid'), 'coarse', [16, 16, 1, 1]);
+  const [, h, w] = x.shape;
+  return tf.relu(tf.add(conv(x, 'fine', [16, 16, 3, 3], 1), tf.image.resizeNearestNeighbor(coarse, [h, w])));
+}
+
+const silu = (x: Tensor4D): Tensor4D => tf.mul(x, tf.sigmoid(x));
+
+/** The convolutions read from a part of one tensor and write to a part of another. */
+function partialBottleneck(x: Tensor4D): Tensor4D {
+  const [low, high] = halves(x);
+  const y = silu(conv(silu(conv(high, 'narrow', [16, 16, 1, 1])), 'wide', [16, 16, 3, 3], 1));
+  return concat(low, tf.add(high, y));
+}
+
 type Paddings = [[number, number], [number, number], [number, number], [number, number]];
 const pad = (x: Tensor4D, y: [number, number], z: [number, number], value = 0): Tensor4D => {
   const paddings: Paddings = [[0, 0], y, z, [0, 0]];
@@ -95,5 +110,8 @@ export const NETWORKS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
     return conv(tf.image.resizeNearestNeighbor(x, [2 * h, 2 * w]), 'late', [4, 8, 1, 1]);
   }),
   'gather by computed indices': (x) => tf.gather(x, tf.argMax(x, 0) as Tensor1D, 0),
+  'residual connection': map((x) => tf.relu(tf.add(conv(x, 'deep', [32, 32, 3, 3], 1), x))),
+  'sum with an up-sampled branch': map(fusedBranches),
+  'bottleneck on half of the channels': map(partialBottleneck),
   'mirrored and picked': map((x) => tf.gather(tf.reverse(x, 2), tf.tensor1d([0, 2, 1, 4, 3], 'int32'), 3)),
 };

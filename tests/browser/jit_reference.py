@@ -70,6 +70,18 @@ def gate_of(y):
     return torch.sigmoid(y.mean((1, 2), keepdim=True))
 
 
+def fused_branches(x):
+    coarse = conv(nhwc(F.avg_pool2d(nchw(x), 2)), 'coarse', (16, 16, 1, 1))
+    up = nhwc(F.interpolate(nchw(coarse), scale_factor=2))
+    return F.relu(conv(x, 'fine', (16, 16, 3, 3), padding=1) + up)
+
+
+def partial_bottleneck(x):
+    low, high = x.chunk(2, 3)
+    y = F.silu(conv(high, 'narrow', (16, 16, 1, 1)))
+    return torch.cat([low, high + F.silu(conv(y, 'wide', (16, 16, 3, 3), padding=1))], 3)
+
+
 case('layer norm', (2, 5, 24), lambda x: F.layer_norm(x, (24,), w('gamma', 24), w('beta', 24)))
 case('softmax of scaled rows', (2, 3, 7), lambda x: F.softmax(x * 0.5, dim=-1))
 case('attention', (2, 5, 16), attention)
@@ -91,4 +103,7 @@ case('convolution after up-sampling', (1, 3, 4, 8),
      lambda x: conv(nhwc(F.interpolate(nchw(x), scale_factor=2)), 'late', (4, 8, 1, 1)))
 case('gather by computed indices', (4, 6), lambda x: x[x.argmax(0)])
 case('mirrored and picked', (2, 3, 4, 5), lambda x: x.flip(2)[..., [0, 2, 1, 4, 3]])
+case('residual connection', (1, 8, 6, 32), lambda x: F.relu(conv(x, 'deep', (32, 32, 3, 3), padding=1) + x))
+case('sum with an up-sampled branch', (1, 6, 4, 16), fused_branches)
+case('bottleneck on half of the channels', (2, 4, 5, 32), partial_bottleneck)
 json.dump(CASES, sys.stdout, separators=(',', ':'))
