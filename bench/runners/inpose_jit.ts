@@ -2,10 +2,10 @@
 import { JitCompiler, type CompiledNetwork } from '../../src/jit/compiler.js';
 import { memoryStore, Tuner } from '../../src/jit/tune.js';
 import { disposeModule, prepareModule } from '../../src/nn/module.js';
+import { turn } from '../../src/slices.js';
 import type { Tensor4D } from '../../src/tf.js';
 import { profileDispatches } from '../gpu_meter.js';
 import { toNhwc } from '../network.js';
-import { nextTask } from '../timing.js';
 import { jitProfile } from './jit_profile.js';
 import type { Runner, RunnerName } from './runner.js';
 import { VariantTimes, type Tuning } from './variant_times.js';
@@ -38,11 +38,14 @@ export function jitRunner(
       return {
         async start() {
           run(() => prepareModule(estimator));
-          await nextTask();
+          await turn();
           const compileStart = performance.now();
           const times = new VariantTimes(device);
           const parts = { timer: times, store: memoryStore(), idle: () => Promise.resolve(), budgetMs: tuneMs };
-          const compiler = new JitCompiler(device, { fp16, tuner: tuneMs === undefined ? null : new Tuner(parts) });
+          const compiler = new JitCompiler(device, {
+            fp16,
+            tuner: tuneMs === undefined ? undefined : new Tuner(parts),
+          });
           if (fp16 && !compiler.fp16) throw new Error(`${name}: found a device without shader-f16`);
           const compiled = await compiler.compile(x.shape, (image) => estimator.forward(image as Tensor4D));
           return {

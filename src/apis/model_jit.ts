@@ -4,14 +4,7 @@
  */
 import type { Backend } from '../backend/init.js';
 import { readMapped } from '../backend/readback.js';
-import {
-  isSoftware,
-  createTuner,
-  JitCompiler,
-  whyNotCompiled,
-  type CompiledNetwork,
-  type FillInput,
-} from '../jit/compiler.js';
+import { isSoftware, JitCompiler, whyNotCompiled, type CompiledNetwork, type FillInput } from '../jit/compiler.js';
 import type { CompileProgress } from '../jit/plan.js';
 import { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
@@ -64,7 +57,7 @@ export class ModelJit {
     this.#estimator = estimator;
     this.#instance = backend.run(() => tf.backend()) as unknown as GpuInstance;
     const device = this.#instance.device as GPUDevice;
-    this.#compiler = new JitCompiler(device, { tuner: tune ? createTuner(device) : null });
+    this.#compiler = new JitCompiler(device, { tune });
     this.#frame = new FrameTexture(device);
     this.#crop = new GpuCrop(device, cropSize, estimator.dataPreprocessor);
     this.#onCompile = onCompile;

@@ -71,14 +71,13 @@ interface Entry {
  * The tuner of a device, with winners remembered in IndexedDB; null where timing would do harm or no good: on software adapters,
  * whose time is the page's own.
  */
-export function createTuner(device: unknown, fp16 = false): Tuner | null {
-  const gpu = device as GPUDevice;
-  if (isSoftware(gpu)) return null;
-  const { vendor, architecture, device: model, description } = (gpu.adapterInfo as GPUAdapterInfo | undefined) ?? {};
+function createTuner(device: GPUDevice, f16: boolean): Tuner | null {
+  if (isSoftware(device)) return null;
+  const { vendor, architecture, device: model, description } = (device.adapterInfo as GPUAdapterInfo | undefined) ?? {};
   const adapter = [vendor, architecture, model, description].filter(Boolean).join(' ') || 'unknown adapter';
-  const store =
-    typeof indexedDB === 'undefined' ? memoryStore() : indexedDbStore(`${adapter} ${VERSION}${fp16 ? ' fp16' : ''}`);
-  return new Tuner({ timer: new GpuTimer(gpu), store, idle: whenIdle });
+  const scope = `${adapter} ${VERSION}`;
+  const store = typeof indexedDB === 'undefined' ? memoryStore() : indexedDbStore(scope, f16 ? 'f16' : 'f32');
+  return new Tuner({ timer: new GpuTimer(device), store, idle: whenIdle });
 }
 
 /** Whether the device computes on the CPU. Browsers older than `adapterInfo` do not say; then it counts as a GPU. */
@@ -96,8 +95,13 @@ export interface JitOptions {
   readonly fp16?: boolean;
   /** Which table of kernels to use; replaced in tests. Default: what the adapter is. */
   readonly software?: boolean;
-  /** Chooses among variants of kernels by what was measured; without one the default table decides. */
-  readonly tuner?: Tuner | null;
+  /**
+   * Choose among variants of kernels by what was measured on this device, for `tune` and from earlier visits; otherwise the default
+   * table decides. @default false
+   */
+  readonly tune?: boolean;
+  /** Used in place of the device's own tuner. */
+  readonly tuner?: Tuner;
 }
 
 export class JitCompiler {
@@ -108,15 +112,16 @@ export class JitCompiler {
   readonly #options: PlanOptions;
 
   /** @param device - the `GPUDevice` of tfjs's WebGPU backend */
-  constructor(device: unknown, { fp16 = false, software, tuner = null }: JitOptions = {}) {
+  constructor(device: unknown, { fp16 = false, software, tune = false, tuner }: JitOptions = {}) {
     const gpu = device as GPUDevice;
+    const f16 = fp16 && gpu.features.has('shader-f16');
     this.#shared = new GpuShared(gpu);
-    this.#tuner = tuner;
+    this.#tuner = tuner ?? (tune ? createTuner(gpu, f16) : null);
     this.#options = {
       software: software ?? isSoftware(gpu),
       subgroups: gpu.features.has('subgroups'),
-      f16: fp16 && gpu.features.has('shader-f16'),
-      ...(tuner && { choose: tuner.choose }),
+      f16,
+      ...(this.#tuner && { choose: this.#tuner.choose }),
     };
   }
 

@@ -1,4 +1,4 @@
-/** Winners of `tune.ts` in IndexedDB: one small database, one record per adapter, library version and shape. */
+/** Winners of `tune.ts` in IndexedDB: one small database, one record per adapter, library version, precision and shape. */
 import type { WinnerStore } from './tune.js';
 
 const DATABASE = 'inpose-kernels';
@@ -7,9 +7,11 @@ const STORE = 'winners';
 /**
  * @param scope - what the timings belong to: adapter and library version. Records of other scopes are dropped, so that the store
  *   does not grow with every update
+ * @param precision - of the filters, whose times differ; records of both stay
  */
-export function indexedDbStore(scope: string, factory: IDBFactory = indexedDB): WinnerStore {
-  const prefix = `${scope} | `;
+export function indexedDbStore(scope: string, precision: 'f32' | 'f16', factory: IDBFactory = indexedDB): WinnerStore {
+  const ours = `${scope} | `;
+  const prefix = `${ours}${precision} `;
   return {
     load: async () => {
       const database = await open(factory);
@@ -19,7 +21,7 @@ export function indexedDbStore(scope: string, factory: IDBFactory = indexedDB): 
         const winners = new Map<string, string>();
         for (const [i, key] of (keys as string[]).entries()) {
           if (key.startsWith(prefix)) winners.set(key.slice(prefix.length), String(values[i]));
-          else store.delete(key);
+          else if (!key.startsWith(ours)) store.delete(key);
         }
         return winners;
       } finally {

@@ -101,12 +101,16 @@ describe('kernels chosen by measuring', () => {
     subject.dispose();
   });
 
-  test('winners are kept in IndexedDB, per adapter and version', async () => {
-    const store = indexedDbStore('adapter 1.0');
+  test('winners are kept in IndexedDB, per adapter, version and precision', async () => {
+    const store = indexedDbStore('adapter 1.0', 'f32');
+    const half = indexedDbStore('adapter 1.0', 'f16');
     await store.save('conv3x3', 'winograd');
-    expect(await indexedDbStore('adapter 1.0').load()).toEqual(new Map([['conv3x3', 'winograd']]));
-    expect(await indexedDbStore('adapter 1.1').load()).toEqual(new Map());
+    await half.save('conv3x3', 'direct');
+    expect(await indexedDbStore('adapter 1.0', 'f32').load()).toEqual(new Map([['conv3x3', 'winograd']]));
+    expect(await indexedDbStore('adapter 1.0', 'f16').load()).toEqual(new Map([['conv3x3', 'direct']]));
+    expect(await indexedDbStore('adapter 1.1', 'f32').load()).toEqual(new Map());
     // The new version has swept out what belonged to the old one.
     expect(await store.load()).toEqual(new Map());
+    expect(await half.load()).toEqual(new Map());
   });
 });
