@@ -1,20 +1,7 @@
 /** WebGPU without a browser: Dawn's bindings for Node (the package `webgpu`). */
 import { create, globals } from 'webgpu';
+import { deviceRequest } from '../src/backend/webgpu_device.js';
 import { installGpuMeter } from './gpu_meter.js';
-
-/** What the compiled networks can make use of, as the library asks for it. */
-const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups' as GPUFeatureName];
-
-/** Limits that fused kernels and large networks need. */
-const LIMITS = [
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeWorkgroupsPerDimension',
-  'maxStorageBufferBindingSize',
-  'maxBufferSize',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxStorageBuffersPerShaderStage',
-] as const;
 
 export interface DawnOptions {
   /** Dawn's toggles, such as `allow_unsafe_apis`. */
@@ -46,10 +33,7 @@ export async function openDawn({ toggles = [] }: DawnOptions = {}): Promise<Dawn
   // Where onnxruntime-web looks.
   Object.defineProperty(globalThis, 'navigator', { value: { gpu, hardwareConcurrency: 1 }, configurable: true });
   const { vendor, architecture, device: model, description } = adapter.info;
-  const device = await adapter.requestDevice({
-    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
-    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
-  });
+  const device = await adapter.requestDevice(deviceRequest(adapter));
   return { gpu, device, adapter: [vendor, architecture, model, description].filter(Boolean).join(' ') };
 }
 

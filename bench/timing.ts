@@ -1,17 +1,5 @@
 /** Small helpers for measuring in a page and in Node. */
-
-/** Resolves in a task of its own, when everything that was ready before has run. */
-export function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.addEventListener('message', () => {
-      port1.close();
-      resolve();
-    });
-    port1.start();
-    port2.postMessage(null);
-  });
-}
+import { turn } from '../src/slices.js';
 
 export interface Timed<T> {
   readonly value: T;
@@ -26,7 +14,7 @@ export interface Timed<T> {
 export async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
   // Posted before the call, so that it is handled as soon as the thread is free.
   const start = performance.now();
-  const free = nextTask().then(() => performance.now());
+  const free = turn().then(() => performance.now());
   const result = work();
   const jsMs = performance.now() - start;
   const value = await result;

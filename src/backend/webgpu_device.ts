@@ -22,17 +22,34 @@ interface WebgpuPackage {
   readonly WebGPUBackend: new (device: never, info: never) => unknown;
 }
 
+/** A `GPUAdapter`, as far as it is used here. */
+interface Adapter {
+  readonly features: ReadonlySet<string>;
+  readonly limits: Readonly<Record<(typeof LIMITS)[number], number>>;
+}
+
+/** What to ask `requestDevice` for: everything above that the adapter has. */
+export interface DeviceRequest {
+  readonly requiredFeatures: (typeof FEATURES)[number][];
+  readonly requiredLimits: Record<string, number>;
+}
+
+export function deviceRequest({ features, limits }: Adapter): DeviceRequest {
+  return {
+    requiredFeatures: FEATURES.filter((feature) => features.has(feature)),
+    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])),
+  };
+}
+
 /** WebGPU's entry point, as far as it is used here. */
 interface Gpu {
-  requestAdapter(options: { powerPreference: string }): Promise<{
-    readonly features: ReadonlySet<string>;
-    readonly limits: Readonly<Record<string, number>>;
-    readonly info: unknown;
-    requestDevice(options: {
-      requiredFeatures: readonly string[];
-      requiredLimits: Readonly<Record<string, number>>;
-    }): Promise<unknown>;
-  } | null>;
+  requestAdapter(options: { powerPreference: string }): Promise<
+    | (Adapter & {
+        readonly info: unknown;
+        requestDevice(request: DeviceRequest): Promise<unknown>;
+      })
+    | null
+  >;
 }
 
 /** @throws TypeError when there is no adapter (any more); the probe has found one before */
@@ -40,9 +57,6 @@ export async function createWebgpuBackend({ WebGPUBackend }: WebgpuPackage): Pro
   const { gpu } = globalThis.navigator as unknown as { gpu: Gpu };
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new TypeError('the browser found no WebGPU adapter');
-  const device = await adapter.requestDevice({
-    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
-    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
-  });
+  const device = await adapter.requestDevice(deviceRequest(adapter));
   return new WebGPUBackend(device as never, adapter.info as never);
 }

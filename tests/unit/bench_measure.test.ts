@@ -9,8 +9,9 @@ import type { Runner } from '../../bench/runners/runner.js';
 import { VariantTimes, type Tuning } from '../../bench/runners/variant_times.js';
 import { jitProfile } from '../../bench/runners/jit_profile.js';
 import { median, percentile } from '../../bench/stats.js';
-import { nextTask, timed } from '../../bench/timing.js';
+import { timed } from '../../bench/timing.js';
 import type { Choice } from '../../src/jit/plan.js';
+import { turn } from '../../src/slices.js';
 
 const OPTIONS = { persons: 1, runs: 3, capMs: 1000, profile: false } as const;
 
@@ -164,7 +165,7 @@ test('what a call does in promises counts as busy, not as the call', async () =>
     spin(5);
     await Promise.resolve();
     spin(20);
-    await nextTask();
+    await turn();
     return 'done';
   });
   expect(value).toBe('done');
