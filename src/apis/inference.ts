@@ -68,7 +68,8 @@ export interface InitModelOptions {
   readonly tune?: boolean;
 }
 
-const OPTION_KEYS = {
+/** Names of `InitModelOptions`, for `readConfig`. */
+export const INIT_OPTION_KEYS = {
   backend: undefined,
   wasmPaths: undefined,
   onProgress: undefined,
@@ -98,7 +99,7 @@ export async function initModel(
   checkpoint?: ByteSourceLike | null,
   options: InitModelOptions = {},
 ): Promise<PoseModel> {
-  readConfig(options as Record<string, unknown>, 'initModel options', OPTION_KEYS);
+  readConfig(options as Record<string, unknown>, 'initModel options', INIT_OPTION_KEYS);
   const { signal } = options;
   signal?.throwIfAborted();
   const isDefault = checkpoint === undefined && (config === undefined || config === null);

@@ -13,7 +13,7 @@ import type { FrameSource } from '../frame.js';
 import { HeldPicture } from '../held_picture.js';
 import { FrameTicker } from '../frame_ticker.js';
 import { LookAhead } from '../look_ahead.js';
-import { initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
+import { INIT_OPTION_KEYS, initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import type { PoseModel } from '../pose_model.js';
 import {
   inferPicture,
@@ -41,15 +41,7 @@ const OPTION_KEYS = {
   checkpoint: undefined,
   flipTest: undefined,
   warmup: undefined,
-  backend: undefined,
-  wasmPaths: undefined,
-  onProgress: undefined,
-  signal: undefined,
-  metainfo: undefined,
-  fetch: undefined,
-  sidecar: undefined,
-  jit: undefined,
-  tune: undefined,
+  ...INIT_OPTION_KEYS,
 };
 
 const INFER_KEYS = {
