@@ -8,6 +8,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { openPageHost, type PageHost } from '../tests/support/page_host.js';
+import { progress, runTool } from '../tests/support/tool.js';
 import type { Row } from './measure.js';
 import { BENCH_MODELS, type BenchModelName } from './models.js';
 import { integers, listOf, positiveInteger } from './options.js';
@@ -47,17 +48,12 @@ const options = new Command('bench')
   .parse()
   .opts<Options>();
 
-try {
-  process.exitCode = (await main(options)) ? 0 : 1;
-} catch (error) {
-  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-}
+await runTool('bench', () => main(options));
 
 async function main(opts: Options): Promise<boolean> {
   const host = await openPageHost({
     project: PROJECT,
-    page: 'bench/page.html',
+    script: 'bench/page.ts',
     readyWhen: 'benchModel',
     files: () => Promise.resolve(null),
   });
@@ -97,9 +93,4 @@ async function writeJson(path: string, { adapter, versions }: StartReply, rows: 
   const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'));
   const report = { adapter, versions: { inpose: version, node: process.version, ...versions }, rows };
   await writeFile(path, `${JSON.stringify(report, null, 1)}\n`);
-}
-
-/** One line that overwrites itself, for people only. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }

@@ -43,7 +43,7 @@ async function measure({ model, frames, flip = false }: Options): Promise<ColdRe
   const { config, weights } = await formulaCheckpoint(model);
   const host = await openPageHost({
     project: PROJECT,
-    page: 'bench/cold.html',
+    script: 'bench/cold_page.ts',
     readyWhen: 'coldStart',
     files: (path) => Promise.resolve(path === 'weights.safetensors' ? weights : null),
   });

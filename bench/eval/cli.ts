@@ -6,20 +6,19 @@ import { existsSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, parse, resolve } from 'node:path';
 import { Command } from 'commander';
-import type { PageHost } from '../../tests/support/page_host.js';
+import type { Page } from 'playwright';
+import { progress, runTool } from '../../tests/support/tool.js';
+import { positiveInteger } from '../options.js';
 import {
+  addModelOptions,
   addressOf,
-  backendOption,
-  CONFIG_HELP,
-  firstLines,
   isDefault,
   isFile,
   MODEL_HELP,
   modelRequest,
-  positiveInteger,
-  PROJECT,
+  printModel,
   requireFiles,
-  runTool,
+  withPage,
   type ModelOptions,
 } from './cli_options.js';
 import type { FinishReply, StartReply } from './page.js';
@@ -34,14 +33,11 @@ interface Options extends ModelOptions {
   readonly out?: string;
 }
 
-const options = new Command('eval')
+const options = addModelOptions(new Command('eval'))
   .requiredOption('--model <file>', MODEL_HELP)
-  .option('--config <file>', CONFIG_HELP)
   .requiredOption('--images <dir>', 'pictures; matched with the annotations by file stem')
   .requiredOption('--annotations <file>', 'COCO-format annotations')
   .option('--boxes <gt|file>', 'annotated boxes, or COCO detection results', 'gt')
-  .addOption(backendOption())
-  .option('--flip', 'flip test')
   .option('--limit <n>', 'stop after the picture that reaches this many people', positiveInteger)
   .option('--out <file>', 'write one JSON record per person')
   .parse()
@@ -51,32 +47,21 @@ await runTool('eval', () => main(options));
 
 async function main(opts: Options): Promise<boolean> {
   const files = await findFiles(opts);
-  // Vite and a browser: only when there is something to run.
-  const { openPageHost } = await import('../../tests/support/page_host.js');
-  const host = await openPageHost({
-    project: PROJECT,
-    page: 'bench/eval/page.html',
-    readyWhen: 'startEval',
-    files: (path) => serve(files, path),
-  });
-  try {
-    const started = await start(host, opts, files);
-    printStart(started, opts);
-    for (const [i, { stem }] of started.pictures.entries()) {
-      await host.page.evaluate((name) => window.evalPicture(name), stem);
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${i + 1} of ${started.pictures.length} pictures`);
-    }
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-    const result = await host.page.evaluate(() => window.finishEval());
-    if (opts.out) await writeFile(resolve(opts.out), `${JSON.stringify(result.people)}\n`);
-    printResult(result, started, opts);
-  } catch (error) {
-    throw new Error(firstLines(error), { cause: error });
-  } finally {
-    await host.close();
+  const page = { script: 'bench/eval/page.ts', readyWhen: 'startEval', files: (path: string) => serve(files, path) };
+  return withPage('eval', page, (opened) => evaluate(opened, opts, files));
+}
+
+async function evaluate(page: Page, opts: Options, files: Files): Promise<void> {
+  const started = await start(page, opts, files);
+  printStart(started, opts);
+  for (const [i, { stem }] of started.pictures.entries()) {
+    await page.evaluate((name) => window.evalPicture(name), stem);
+    progress(`${i + 1} of ${started.pictures.length} pictures`);
   }
-  for (const problem of host.problems) console.error(`eval: ${problem}`);
-  return host.problems.length === 0;
+  progress('');
+  const result = await page.evaluate(() => window.finishEval());
+  if (opts.out) await writeFile(resolve(opts.out), `${JSON.stringify(result.people)}\n`);
+  printResult(result, started, opts);
 }
 
 interface Files {
@@ -106,7 +91,7 @@ async function serve(files: Files, path: string): Promise<Uint8Array | null> {
   return served && name === basename(served) ? readFile(served) : null;
 }
 
-async function start(host: PageHost, opts: Options, files: Files): Promise<StartReply> {
+async function start(page: Page, opts: Options, files: Files): Promise<StartReply> {
   const request = {
     ...(await modelRequest(files.model, opts)),
     annotations: addressOf('annotations', files.annotations),
@@ -114,14 +99,13 @@ async function start(host: PageHost, opts: Options, files: Files): Promise<Start
     stems: [...files.pictures.keys()],
     limit: opts.limit ?? null,
   };
-  return host.page.evaluate((r) => window.startEval(r), request);
+  return page.evaluate((r) => window.startEval(r), request);
 }
 
-function printStart({ reason, notices, pictures, absent, badBoxes }: StartReply, opts: Options): void {
+function printStart(started: StartReply, opts: Options): void {
+  const { pictures, absent, badBoxes } = started;
   const people = pictures.reduce((sum, picture) => sum + picture.people, 0);
-  console.log(`model: ${basename(opts.model)}, flip test ${opts.flip ? 'on' : 'off'}`);
-  console.log(`backend: ${reason}`);
-  for (const notice of notices) console.log(`note: ${notice}`);
+  printModel(started, opts);
   console.log(`people: ${people} in ${pictures.length} pictures`);
   if (badBoxes > 0) console.log(`boxes left out, without area or outside their picture: ${badBoxes}`);
   if (absent.length > 0) console.log(`absent pictures, left out of AP (${absent.length}): ${absent.join(', ')}`);

@@ -3,14 +3,15 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option, type Command } from 'commander';
+import type { Page } from 'playwright';
+import type { PageHostOptions } from '../../tests/support/page_host.js';
 import type { BackendName } from '../../src/backend/init.js';
 
-export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
 export const MODEL_HELP = 'checkpoint: .pth or .safetensors; or "default", the model that comes with inpose';
-export const CONFIG_HELP =
-  'MMPose config as JSON (default: the one inside the checkpoint, else NAME.config.json beside it)';
+const CONFIG_HELP = 'MMPose config as JSON (default: the one inside the checkpoint, else NAME.config.json beside it)';
 
 export interface ModelOptions {
   readonly model: string;
@@ -31,8 +32,12 @@ export interface ModelRequest {
   readonly flip: boolean;
 }
 
-export function backendOption(): Option {
-  return new Option('--backend <name>').choices(['webgpu', 'webgl', 'wasm', 'cpu']).default('wasm');
+/** `--model` is the tool's own: not every tool has a default. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .option('--config <file>', CONFIG_HELP)
+    .addOption(new Option('--backend <name>').choices(['webgpu', 'webgl', 'wasm', 'cpu']).default('wasm'))
+    .option('--flip', 'flip test');
 }
 
 /** A file of that name is reached as `./default`. */
@@ -53,12 +58,6 @@ export async function modelRequest(path: string | null, options: ModelOptions): 
   };
 }
 
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number from 1.');
-  return value;
-}
-
 export function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
@@ -75,18 +74,45 @@ export function addressOf(kind: string, path: string): string {
   return `/@files/${kind}/${encodeURIComponent(basename(path))}`;
 }
 
-/** Runs a tool to its end: status 1 and one sentence when it fails. */
-export async function runTool(name: string, main: () => Promise<boolean>): Promise<void> {
+/** What a page says of the model that it has loaded. */
+export interface LoadedModel {
+  readonly reason: string;
+  readonly notices: readonly string[];
+}
+
+export function printModel({ reason, notices }: LoadedModel, { model, flip }: ModelOptions): void {
+  console.log(`model: ${isDefault(model) ? 'default' : basename(model)}, flip test ${flip ? 'on' : 'off'}`);
+  console.log(`backend: ${reason}`);
+  for (const notice of notices) console.log(`note: ${notice}`);
+}
+
+/**
+ * Opens the tool's page, has `work` done with it and closes it.
+ *
+ * @returns whether the page had nothing to complain of; it is printed otherwise
+ * @throws what went wrong in the page, in one sentence
+ */
+export async function withPage(
+  name: string,
+  page: Pick<PageHostOptions, 'script' | 'readyWhen' | 'files'>,
+  work: (page: Page) => Promise<void>,
+): Promise<boolean> {
+  // Vite and a browser: only when there is something to run.
+  const { openPageHost } = await import('../../tests/support/page_host.js');
+  const host = await openPageHost({ project: PROJECT, ...page });
   try {
-    process.exitCode = (await main()) ? 0 : 1;
+    await work(host.page);
   } catch (error) {
-    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
+    throw new Error(firstLines(error), { cause: error });
+  } finally {
+    await host.close();
   }
+  for (const problem of host.problems) console.error(`${name}: ${problem}`);
+  return host.problems.length === 0;
 }
 
 /** Playwright puts the page's stack behind the message; only the message is for people. */
-export function firstLines(error: unknown): string {
+function firstLines(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message
     .split('\n')

@@ -5,18 +5,18 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import type { Page } from 'playwright';
+import { progress, runTool } from '../../tests/support/tool.js';
+import { positiveInteger } from '../options.js';
 import {
+  addModelOptions,
   addressOf,
-  backendOption,
-  CONFIG_HELP,
-  firstLines,
   isDefault,
   MODEL_HELP,
   modelRequest,
-  positiveInteger,
-  PROJECT,
+  printModel,
   requireFiles,
-  runTool,
+  withPage,
   type ModelOptions,
 } from './cli_options.js';
 import type { FrameRecord, VideoReply } from './video.js';
@@ -29,13 +29,10 @@ interface Options extends ModelOptions {
   readonly every: number;
 }
 
-const options = new Command('eval:video')
+const options = addModelOptions(new Command('eval:video'))
   .requiredOption('--video <file>', 'a video that Chromium plays, with one person')
   .option('--model <file>', MODEL_HELP, 'default')
-  .option('--config <file>', CONFIG_HELP)
   .option('--fps <n>', 'frames per second to look at', positiveInteger, 10)
-  .addOption(backendOption())
-  .option('--flip', 'flip test')
   .option('--out <file>', 'write one JSON record per frame')
   .option('--overlays <dir>', 'write frames with their skeleton as PNG')
   .option('--every <n>', 'with --overlays: every n-th frame only', positiveInteger, 1)
@@ -48,47 +45,41 @@ async function main(opts: Options): Promise<boolean> {
   const model = isDefault(opts.model) ? null : resolve(opts.model);
   requireFiles(opts.video, model, opts.config);
   const served = new Map([opts.video, ...(model ? [model] : [])].map((path) => [basename(path), path]));
-  const { openPageHost } = await import('../../tests/support/page_host.js');
-  const host = await openPageHost({
-    project: PROJECT,
-    page: 'bench/eval/video.html',
-    readyWhen: 'startVideo',
-    files: async (path) => (served.has(basename(path)) ? readFile(served.get(basename(path))!) : null),
+  const files = async (path: string) => (served.has(basename(path)) ? readFile(served.get(basename(path))!) : null);
+  let records: readonly FrameRecord[] = [];
+  const page = { script: 'bench/eval/video.ts', readyWhen: 'startVideo', files };
+  const isClean = await withPage('eval:video', page, async (opened) => {
+    records = await follow(opened, opts, model);
   });
-  const records: FrameRecord[] = [];
-  try {
-    const request = { ...(await modelRequest(model, opts)), video: addressOf('video', opts.video), fps: opts.fps };
-    const started = await host.page.evaluate((r) => window.startVideo(r), request);
-    printStart(started, opts);
-    if (opts.overlays) await mkdir(opts.overlays, { recursive: true });
-    for (let i = 0; i < started.frames; i++) {
-      const wanted = opts.overlays !== undefined && i % opts.every === 0;
-      const { record, overlay } = await host.page.evaluate(([n, o]) => window.evalFrame(n, o), [i, wanted] as const);
-      records.push(record);
-      if (overlay) await writeFile(overlayFile(opts, i), Buffer.from(overlay.split(',')[1], 'base64'));
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${i + 1} of ${started.frames} frames`);
-    }
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-    await host.page.evaluate(() => window.finishVideo());
-  } catch (error) {
-    throw new Error(firstLines(error), { cause: error });
-  } finally {
-    await host.close();
-  }
   if (opts.out) await writeFile(resolve(opts.out), `${JSON.stringify(records)}\n`);
-  for (const problem of host.problems) console.error(`eval:video: ${problem}`);
-  return printResult(records) && host.problems.length === 0;
+  return printResult(records) && isClean;
+}
+
+async function follow(page: Page, opts: Options, model: string | null): Promise<FrameRecord[]> {
+  const request = { ...(await modelRequest(model, opts)), video: addressOf('video', opts.video), fps: opts.fps };
+  const started = await page.evaluate((r) => window.startVideo(r), request);
+  printStart(started, opts);
+  if (opts.overlays) await mkdir(opts.overlays, { recursive: true });
+  const records: FrameRecord[] = [];
+  for (let i = 0; i < started.frames; i++) {
+    const wanted = opts.overlays !== undefined && i % opts.every === 0;
+    const { record, overlay } = await page.evaluate(([n, o]) => window.evalFrame(n, o), [i, wanted] as const);
+    records.push(record);
+    if (overlay) await writeFile(overlayFile(opts, i), Buffer.from(overlay.split(',')[1], 'base64'));
+    progress(`${i + 1} of ${started.frames} frames`);
+  }
+  progress('');
+  await page.evaluate(() => window.finishVideo());
+  return records;
 }
 
 function overlayFile({ overlays, video }: Options, index: number): string {
   return join(resolve(overlays!), `${basename(video).replace(/\.\w+$/, '')}_${String(index).padStart(4, '0')}.png`);
 }
 
-function printStart({ reason, notices, frames, size }: VideoReply, opts: Options): void {
-  const model = isDefault(opts.model) ? 'default' : basename(opts.model);
-  console.log(`model: ${model}, flip test ${opts.flip ? 'on' : 'off'}`);
-  console.log(`backend: ${reason}`);
-  for (const notice of notices) console.log(`note: ${notice}`);
+function printStart(started: VideoReply, opts: Options): void {
+  const { frames, size } = started;
+  printModel(started, opts);
   const folder = dirname(opts.video) === '.' ? '' : `${dirname(opts.video)}/`;
   console.log(
     `video: ${folder}${basename(opts.video)}, ${size.join(' x ')} px, ${frames} frames at ${opts.fps} a second`,

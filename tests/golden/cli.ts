@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
+import { progress, runTool } from '../support/tool.js';
 import type { GoldenCase } from './format.js';
 import { listJson, nodeSource } from './node_source.js';
 import type { PageRunner } from './page_runner.js';
@@ -41,12 +42,7 @@ const options = new Command('test:golden')
   .parse()
   .opts<Options>();
 
-try {
-  process.exitCode = (await main(options)) ? 0 : 1;
-} catch (error) {
-  console.error(`golden: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-}
+await runTool('golden', () => main(options));
 
 async function main(opts: Options): Promise<boolean> {
   const roots = goldenRoots(opts.dir);
@@ -122,10 +118,10 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
       const inPage = PAGE_GROUPS.has(job.group);
       const running = inPage ? runInPage(page!, job, opts) : runInNode(roots, job, opts);
       reports.push(...(await running.catch((error) => allFailed(job, inPage ? opts.backend : 'node', error))));
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${reports.length} cases, ${job.group}/${job.file}`);
+      progress(`${reports.length} cases, ${job.group}/${job.file}`);
     }
   } finally {
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    progress('');
     await page?.close();
   }
   return { reports, problems: page?.problems ?? [] };
@@ -200,11 +196,12 @@ function groupLine(group: string, list: readonly CaseReport[]): string {
 
 /** How many models the jit compiled, and what kept the others from it; empty on backends without a jit. */
 function jitLine(reports: readonly CaseReport[]): string {
-  const run = reports.filter(({ notes }) => notes.length > 0);
-  if (run.length === 0) return '';
-  const eager = run.filter(({ notes }) => notes.some((note) => note.startsWith('eager')));
-  const why = eager.map(({ file, notes }) => `${file}: ${notes.filter((note) => note !== 'jit').join(', ')}`);
-  return `jit: ${run.length - eager.length} of ${run.length} models compiled${why.length > 0 ? ` (${why.join('; ')})` : ''}`;
+  const tried = reports.filter(({ notes }) => notes.length > 0);
+  if (tried.length === 0) return '';
+  const others = tried.filter(({ notes }) => notes.some((note) => note !== 'jit'));
+  const why = others.map(({ file, notes }) => `${file}: ${notes.filter((note) => note !== 'jit').join(', ')}`);
+  const reasons = why.length > 0 ? ` (${why.join('; ')})` : '';
+  return `jit: ${tried.length - others.length} of ${tried.length} models compiled${reasons}`;
 }
 
 /** JSON has no Infinity and NaN. */

@@ -17,7 +17,7 @@ export interface PageRunner {
 export async function startPageRunner(project: string, roots: readonly string[]): Promise<PageRunner> {
   const { page, problems, close } = await openPageHost({
     project,
-    page: 'tests/golden/page.html',
+    script: 'tests/golden/page.ts',
     readyWhen: 'runGolden',
     files: (path) => readGolden(project, roots, path),
   });

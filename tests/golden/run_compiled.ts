@@ -27,8 +27,8 @@ export async function runCompiled(
     return outputs;
   } catch (error) {
     const why = whyNotCompiled(error);
+    ctx.notes.add(why === null ? 'failed' : `eager: ${why}`);
     if (why === null) throw error;
-    ctx.notes.add(`eager: ${why}`);
     return null;
   } finally {
     network?.dispose();

@@ -13,8 +13,8 @@ export type FileLookup = (path: string) => Promise<Uint8Array | null>;
 export interface PageHostOptions extends ChromiumOptions {
   /** Root of the project. */
   readonly project: string;
-  /** Path of the HTML page below the project. */
-  readonly page: string;
+  /** Path below the project of the script that is all there is of the page; relative addresses in it are relative to its folder. */
+  readonly script: string;
   /** Name of the function on `window` that the page sets when it is ready. */
   readonly readyWhen: string;
   readonly files: FileLookup;
@@ -43,7 +43,7 @@ export async function openPageHost(options: PageHostOptions): Promise<PageHost> 
     browser = await launchChromium(options);
     const page = await browser.newPage();
     const problems = watchProblems(page, options.ignore);
-    await page.goto(new URL(options.page, server.resolvedUrls!.local[0]).href);
+    await page.goto(new URL(addressOf(options.script), server.resolvedUrls!.local[0]).href);
     await page.waitForFunction((name) => name in window, options.readyWhen, { timeout: READY_LIMIT_MS });
     return { page, problems, close };
   } catch (error) {
@@ -63,12 +63,16 @@ function watchProblems(page: Page, ignore: RegExp | undefined): string[] {
   return problems;
 }
 
-async function startServer({ project, files }: PageHostOptions): Promise<ViteDevServer> {
+async function startServer({ project, script, files }: PageHostOptions): Promise<ViteDevServer> {
   const server = await createServer({
     root: project,
     configFile: join(project, 'vite.config.ts'),
     logLevel: 'error',
-    plugins: [outsideFiles(files)],
+    plugins: [scriptPage(script), outsideFiles(files)],
+    // Packages that are found while the page runs would reload it. Vite looks for them only when it finds none bundled already, so
+    // that each page needs a place of its own for them.
+    optimizeDeps: { entries: [script] },
+    cacheDir: join(project, 'node_modules/.vite', script.replaceAll(/\W/g, '_')),
     server: { host: '127.0.0.1', port: 0, hmr: false, watch: null, headers: ISOLATION_HEADERS },
   });
   return server.listen();
@@ -79,6 +83,27 @@ const ISOLATION_HEADERS = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
+
+function addressOf(script: string): string {
+  return `/${script}.html`;
+}
+
+function scriptPage(script: string): Plugin {
+  const html = `<!doctype html>
+<meta charset="utf-8" />
+<title>${script}</title>
+<link rel="icon" href="data:," />
+<script type="module" src="/${script}"></script>
+`;
+  return {
+    name: 'inpose:script-page',
+    configureServer({ middlewares }) {
+      middlewares.use(addressOf(script), (_request, response) => {
+        response.writeHead(200, { ...ISOLATION_HEADERS, 'Content-Type': 'text/html' }).end(html);
+      });
+    },
+  };
+}
 
 /** Anything missing is an empty 204: a 404 would be a console error. Honours `Range`, as the checkpoint reader asks. */
 function outsideFiles(files: FileLookup): Plugin {
