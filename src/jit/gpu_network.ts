@@ -49,8 +49,9 @@ export class GpuShared {
         label,
         compute: { module, entryPoint: 'main' },
       });
-      found = made.catch((error: unknown) => {
-        throw new BackendError(`jit: the shader "${label}" does not compile: ${String(error)}`, { cause: error });
+      found = made.catch(async (error: unknown) => {
+        const why = (await firstError(module)) ?? String(error);
+        throw new BackendError(`jit: the shader "${label}" does not compile: ${why}`, { cause: error });
       });
       this.#pipelines.set(wgsl, found);
     }
@@ -113,6 +114,13 @@ export class GpuShared {
     this.#constants.clear();
     this.#pipelines.clear();
   }
+}
+
+/** What is wrong with a shader, where the device is there to say. */
+async function firstError(module: GPUShaderModule): Promise<string | undefined> {
+  const info = await module.getCompilationInfo().catch(() => null);
+  const error = info?.messages.find(({ type }) => type === 'error');
+  return error && `line ${error.lineNum}: ${error.message}`;
 }
 
 /** What the GPU complains about on the side. Scopes are a stack, so each covers one synchronous section. */
