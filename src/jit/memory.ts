@@ -37,8 +37,17 @@ interface Placed extends Slot {
 /** Bytes; WebGPU's largest `minStorageBufferOffsetAlignment`. */
 const ALIGNMENT = 256;
 
-/** First fit by first use, in the arena that grows least among those that the storage's steps allow. */
-export function planMemory(uses: readonly StorageUse[], maxArenaBytes: number): MemoryPlan {
+/** Branches take about three each; beyond, steps of a wave wait for one another. */
+const MOST_ARENAS = 16;
+
+/**
+ * First fit by first use. Of the arenas that the storage's steps allow, one that makes no two steps of a wave wait for each other,
+ * and of those the one that grows least.
+ *
+ * @param waves - of each step: steps of one wave do not need each other. GPUs keep dispatches apart that touch the same buffer,
+ *   when one of them writes to it, wherever in the buffer that is
+ */
+export function planMemory(uses: readonly StorageUse[], waves: readonly number[], maxArenaBytes: number): MemoryPlan {
   const arenas: number[] = [];
   const placed: Placed[] = [];
   const ordered = [...uses].sort((a, b) => firstStep(a) - firstStep(b) || b.bytes - a.bytes);
@@ -46,7 +55,8 @@ export function planMemory(uses: readonly StorageUse[], maxArenaBytes: number): 
     const bytes = Math.ceil(use.bytes / ALIGNMENT) * ALIGNMENT;
     const forbidden = conflictingArenas(use, placed);
     const lifetime = { first: firstStep(use), last: lastStep(use) };
-    let best: { arena: number; offset: number; growth: number } | null = null;
+    const waiting = waitingArenas(use, placed, waves);
+    let best: { arena: number; offset: number; waits: boolean; growth: number } | null = null;
     for (let arena = 0; arena <= arenas.length; arena++) {
       if (forbidden.has(arena)) continue;
       const offset = findGap(
@@ -55,7 +65,8 @@ export function planMemory(uses: readonly StorageUse[], maxArenaBytes: number): 
       );
       const growth = Math.max(0, offset + bytes - (arenas[arena] ?? 0)) + (arena === arenas.length ? ALIGNMENT : 0);
       if (offset + bytes > maxArenaBytes && arena < arenas.length) continue;
-      if (!best || growth < best.growth) best = { arena, offset, growth };
+      const waits = waiting.has(arena) || arena >= MOST_ARENAS;
+      if (!best || (waits === best.waits ? growth < best.growth : best.waits)) best = { arena, offset, waits, growth };
     }
     const { arena, offset } = best!;
     arenas[arena] = Math.max(arenas[arena] ?? 0, offset + bytes);
@@ -83,6 +94,16 @@ function conflictingArenas({ reads, writes }: StorageUse, placed: readonly Place
   const clashes = ({ use }: Placed) =>
     use.writes.some((step) => readSteps.has(step)) || use.reads.some((step) => writeSteps.has(step));
   return new Set(placed.filter(clashes).map(({ arena }) => arena));
+}
+
+/** Arenas in which another step of a wave that touches this storage has something, where one of the two writes. */
+function waitingArenas(use: StorageUse, placed: readonly Placed[], waves: readonly number[]): ReadonlySet<number> {
+  const wavesOfSteps = (steps: readonly number[]) => new Set(steps.map((step) => waves[step]));
+  const [reads, writes] = [wavesOfSteps(use.reads), wavesOfSteps(use.writes)];
+  const waits = ({ use: other }: Placed) =>
+    other.writes.some((step) => reads.has(waves[step]) || writes.has(waves[step])) ||
+    other.reads.some((step) => writes.has(waves[step]));
+  return new Set(placed.filter(waits).map(({ arena }) => arena));
 }
 
 /** Lowest offset at which `bytes` fit between the storages that are alive. */

@@ -8,6 +8,7 @@ import { constantKey, type Binding, type KernelContext, type Program, type Varia
 import { layout } from './layout.js';
 import { planMemory, type MemoryPlan, type StorageUse } from './memory.js';
 import type { View } from './view.js';
+import { waveOrder, wavesOf, type Touches } from './waves.js';
 
 export interface PlanLimits {
   readonly maxComputeInvocationsPerWorkgroup: number;
@@ -91,13 +92,18 @@ export function* planning(graph: Graph, limits: PlanLimits, options: PlanOptions
     constant: (id) => graph.values[id].constant,
   };
   const nodes = graph.nodes.filter((node) => !free.has(node));
-  const staged: Staged[] = [];
+  const traced: Staged[] = [];
   for (const [i, node] of nodes.entries()) {
-    for (const program of programsOf(node, context)) staged.push({ program, node: i });
+    for (const program of programsOf(node, context)) traced.push({ program, node: i, ...touches(program, i, context) });
     yield;
   }
+  const wavesAsTraced = wavesOf(traced);
+  const order = waveOrder(wavesAsTraced);
+  const staged = order.map((step) => traced[step]);
+  const waves = order.map((step) => wavesAsTraced[step]);
   const outputs = graph.outputs.map((id) => views.get(id)!);
-  const memory = planMemory(storageUses(graph, context, staged, outputs), limits.maxStorageBufferBindingSize);
+  const uses = storageUses(graph, context, staged, outputs);
+  const memory = planMemory(uses, waves, limits.maxStorageBufferBindingSize);
   yield;
   const described = nodes.map((node): PlannedNode => {
     return { shape: graph.values[node.outputs[0]].shape, macs: macsOf(node, graph) };
@@ -133,10 +139,23 @@ function storageOf(binding: Binding, { graph, view, constant }: KernelContext): 
   return { key: storageKey(storage), bytes: graph.values[storage].shape.reduce((a, b) => a * b, 4) };
 }
 
-interface Staged {
+interface Staged extends Touches {
   readonly program: Program;
   /** Which node it belongs to. */
   readonly node: number;
+}
+
+/** Storages that a program reads and writes; constants are not among them. */
+function touches({ bindings }: Program, node: number, { constant, view }: KernelContext): Touches {
+  const [reads, writes]: [string[], string[]] = [[], []];
+  for (const binding of bindings) {
+    if (binding.kind === 'scratch') {
+      (binding.access === 'read' ? reads : writes).push(scratchKey(node, binding.name));
+    } else if (binding.kind !== 'constant' && !constant(binding.value)) {
+      (binding.kind === 'read' ? reads : writes).push(storageKey(view(binding.value).storage));
+    }
+  }
+  return { reads, writes };
 }
 
 function storageUses(
@@ -145,29 +164,33 @@ function storageUses(
   staged: readonly Staged[],
   outputs: readonly View[],
 ): StorageUse[] {
-  const uses = new Map<string, { bytes: number; reads: number[]; writes: number[] }>();
-  const useOf = (key: string, bytes: number) => {
-    const found = uses.get(key) ?? { bytes, reads: [], writes: [] };
-    uses.set(key, found);
-    return found;
-  };
-  const bytesOf = (id: ValueId) => graph.values[id].shape.reduce((a, b) => a * b, 4);
-  for (const id of graph.inputs) useOf(storageKey(id), bytesOf(id));
-  for (const [step, { program, node }] of staged.entries()) {
-    for (const binding of program.bindings) {
-      if (binding.kind === 'scratch') {
-        useOf(scratchKey(node, binding.name), binding.size * 4)[binding.access === 'read' ? 'reads' : 'writes'].push(
-          step,
-        );
-      } else if (binding.kind !== 'constant' && !context.constant(binding.value)) {
-        const { storage } = context.view(binding.value);
-        useOf(storageKey(storage), bytesOf(storage))[binding.kind === 'read' ? 'reads' : 'writes'].push(step);
-      }
-    }
+  const bytes = storageBytes(graph, context, staged);
+  const uses = new Map([...bytes].map(([id, size]) => [id, { id, bytes: size, reads: [], writes: [] } as Use]));
+  for (const [step, { reads, writes }] of staged.entries()) {
+    for (const id of reads) uses.get(id)!.reads.push(step);
+    for (const id of writes) uses.get(id)!.writes.push(step);
   }
   const inputs = new Set(graph.inputs.map(storageKey));
   const kept = new Set(outputs.map((view) => storageKey(view.storage)));
-  return [...uses].map(([id, use]) => ({ id, ...use, fromStart: inputs.has(id), toEnd: kept.has(id) }));
+  return [...uses.values()].map((use) => ({ ...use, fromStart: inputs.has(use.id), toEnd: kept.has(use.id) }));
+}
+
+type Use = StorageUse & { readonly reads: number[]; readonly writes: number[] };
+
+/** Of every storage that takes memory. */
+function storageBytes(graph: Graph, { constant, view }: KernelContext, staged: readonly Staged[]): Map<string, number> {
+  const bytesOf = (id: ValueId) => graph.values[id].shape.reduce((a, b) => a * b, 4);
+  const bytes = new Map(graph.inputs.map((id) => [storageKey(id), bytesOf(id)]));
+  for (const { program, node } of staged) {
+    for (const binding of program.bindings) {
+      if (binding.kind === 'scratch') bytes.set(scratchKey(node, binding.name), binding.size * 4);
+      else if (binding.kind !== 'constant' && !constant(binding.value)) {
+        const { storage } = view(binding.value);
+        bytes.set(storageKey(storage), bytesOf(storage));
+      }
+    }
+  }
+  return bytes;
 }
 
 function bind(binding: Binding, node: number, context: KernelContext, memory: MemoryPlan): BoundTo {

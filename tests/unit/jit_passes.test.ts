@@ -4,6 +4,7 @@ import { compose, evaluate, mergeOperands, writeExpr, type Expr } from '../../sr
 import { printGraph } from '../../src/jit/graph.js';
 import { layout } from '../../src/jit/layout.js';
 import { planMemory, type StorageUse } from '../../src/jit/memory.js';
+import { waveOrder, wavesOf } from '../../src/jit/waves.js';
 import { isConv, isPointwise } from '../../src/jit/nodes.js';
 import { deadNodes } from '../../src/jit/passes/dead_nodes.js';
 import { fuseEpilogue } from '../../src/jit/passes/fuse_epilogue.js';
@@ -212,9 +213,12 @@ describe('planMemory', () => {
     writes,
   });
 
+  /** Every step needs the one before. */
+  const ownWaves = (steps: number) => Array.from({ length: steps }, (_, i) => i);
+
   test('values that are never alive together share memory', () => {
     const chain = Array.from({ length: 10 }, (_, i) => use(`v${i}`, [i], [i + 1]));
-    const { arenas } = planMemory(chain, 2 ** 20);
+    const { arenas } = planMemory(chain, ownWaves(11), 2 ** 20);
     expect(arenas.reduce((a, b) => a + b, 0)).toBe(2048);
   });
 
@@ -222,7 +226,7 @@ describe('planMemory', () => {
     const uses = Array.from({ length: 40 }, (_, i) =>
       use(`v${i}`, [i], [i + 1, i + 1 + (i % 7)], 256 * (1 + ((i * 7) % 5))),
     );
-    const { slots } = planMemory(uses, 2 ** 20);
+    const { slots } = planMemory(uses, ownWaves(50), 2 ** 20);
     for (const [i, a] of uses.entries()) {
       for (const b of uses.slice(i + 1)) {
         const [sa, sb] = [slots.get(a.id)!, slots.get(b.id)!];
@@ -237,6 +241,27 @@ describe('planMemory', () => {
       }
     }
   });
+
+  test('steps of one wave need not wait for each other: what one writes is in no arena of the others', () => {
+    const [branches, depth] = [4, 6];
+    // Step i of the order is layer i / 4 of branch i % 4; each layer adds what went into the layer before it.
+    const step = (branch: number, layer: number) => layer * branches + branch;
+    const uses = Array.from({ length: branches }, (_, branch) =>
+      Array.from({ length: depth }, (_, layer) =>
+        use(`b${branch} l${layer}`, [step(branch, layer)], [step(branch, layer + 1), step(branch, layer + 2)]),
+      ),
+    ).flat();
+    const waves = Array.from({ length: branches * (depth + 2) }, (_, i) => Math.floor(i / branches));
+    const { slots, arenas } = planMemory(uses, waves, 2 ** 20);
+    for (const a of uses) {
+      for (const b of uses) {
+        if (a === b || slots.get(a.id)!.arena !== slots.get(b.id)!.arena) continue;
+        const waits = [...b.reads, ...b.writes].some((other) => waves[other] === waves[a.writes[0]]);
+        expect(waits, `${a.id} ${b.id}`).toBe(false);
+      }
+    }
+    expect(arenas.length).toBeLessThanOrEqual(3 * branches);
+  });
 });
 
 test('a graph prints one line per node', () => {
@@ -245,4 +270,27 @@ test('a graph prints one line per node', () => {
   expect(printGraph(sketch.graph([x], [sketch.node('Relu', [x], MAP)]))).toBe(
     'inputs %0 [1, 8, 8, 4]\n%1 [1, 8, 8, 4] = Relu(%0) {}\noutputs %1',
   );
+});
+
+describe('waves', () => {
+  const step = (reads: string[], ...writes: string[]) => ({ reads, writes });
+
+  test('branches that were recorded one after the other run side by side', () => {
+    const steps = [
+      step(['x'], 'a1'),
+      step(['a1'], 'a2'),
+      step(['x'], 'b1'),
+      step(['b1'], 'b2'),
+      step(['a2', 'b2'], 'sum'),
+      step(['x', 'sum'], 'last'),
+    ];
+    const waves = wavesOf(steps);
+    expect(waves).toEqual([0, 1, 0, 1, 2, 3]);
+    expect(waveOrder(waves)).toEqual([0, 2, 1, 3, 4, 5]);
+  });
+
+  test('who reads a concatenation waits for all of its parts', () => {
+    const steps = [step(['x'], 'a'), step(['a'], 'all'), step(['x'], 'all'), step(['all'], 'y')];
+    expect(wavesOf(steps)).toEqual([0, 1, 0, 2]);
+  });
 });
