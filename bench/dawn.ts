@@ -20,8 +20,7 @@ export async function openDawn({ toggles = [] }: DawnOptions = {}): Promise<Dawn
   Object.assign(globalThis, globals);
   acceptSharedMemory();
   installGpuMeter();
-  // Dawn offers no half floats on NVIDIA's Vulkan unless asked, for a few faults of that driver in WebGPU's conformance tests.
-  const enabled = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', ...toggles];
+  const enabled = ['allow_unsafe_apis', ...toggles];
   // Timestamps are rounded to 0.1 ms otherwise, which is longer than most kernels.
   const gpu = create([`enable-dawn-features=${enabled.join()}`, 'disable-dawn-features=timestamp_quantization']);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });

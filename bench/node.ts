@@ -111,8 +111,7 @@ async function makeRunners({ device }: Dawn, opts: Options): Promise<Runner[]> {
   // The weights wait on tfjs's cpu backend, whose values the compiler reads.
   const backend = await createBackend('cpu');
   const host = (): Promise<JitHost> => Promise.resolve({ device, run: (section) => backend.run(section) });
-  const canHalf = device.features.has('shader-f16');
-  const runsHere = (name: NodeRunner) => !name.endsWith('tuned') && (canHalf || !name.endsWith('fp16'));
+  const runsHere = (name: NodeRunner) => !name.endsWith('tuned');
   const names = opts.runners ?? NODE_RUNNERS.filter(runsHere);
   const make = async (name: NodeRunner) => {
     if (name !== 'onnxruntime-web webgpu') {

@@ -18,7 +18,7 @@ export interface JitHost {
 }
 
 export interface JitRunnerOptions {
-  /** 16-bit filters; an error where the device has no `shader-f16`. */
+  /** 16-bit filters, with the kernels of GPUs on software adapters, too. */
   readonly fp16?: boolean;
   /** Measure the variants of kernels for about this long, ms, before the runs are timed. */
   readonly tuneMs?: number;
@@ -43,10 +43,9 @@ export function jitRunner(
           const times = new VariantTimes(device);
           const parts = { timer: times, store: memoryStore(), idle: () => Promise.resolve(), budgetMs: tuneMs };
           const compiler = new JitCompiler(device, {
-            fp16,
+            ...(fp16 && { fp16, software: false }),
             tuner: tuneMs === undefined ? undefined : new Tuner(parts),
           });
-          if (fp16 && !compiler.fp16) throw new Error(`${name}: found a device without shader-f16`);
           const compiled = await compiler.compile(x.shape, (image) => estimator.forward(image as Tensor4D));
           return {
             ...{ layout: 'NHWC', compileStart, overlaps: true, macs: macsOf(compiled) },

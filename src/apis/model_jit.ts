@@ -33,6 +33,8 @@ export interface ModelJitOptions {
   readonly onCompile?: CompileProgress;
   /** Time variants of kernels in idle time after the first result. @default true */
   readonly tune?: boolean;
+  /** Keep filters as 16-bit floats. @default false */
+  readonly fp16?: boolean;
 }
 
 export class ModelJit {
@@ -52,12 +54,12 @@ export class ModelJit {
   #failed = false;
 
   constructor(backend: Backend, estimator: TopdownPoseEstimator, options: ModelJitOptions) {
-    const { cropSize, onCompile, tune = true } = options;
+    const { cropSize, onCompile, tune = true, fp16 = false } = options;
     this.#backend = backend;
     this.#estimator = estimator;
     this.#instance = backend.run(() => tf.backend()) as unknown as GpuInstance;
     const device = this.#instance.device as GPUDevice;
-    this.#compiler = new JitCompiler(device, { tune });
+    this.#compiler = new JitCompiler(device, { tune, fp16 });
     this.#frame = new FrameTexture(device);
     this.#crop = new GpuCrop(device, cropSize, estimator.dataPreprocessor);
     this.#onCompile = onCompile;

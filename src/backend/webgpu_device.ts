@@ -1,10 +1,10 @@
 /**
- * Starts tfjs's WebGPU backend on a device of our own asking: tfjs asks for neither half floats nor subgroups, and the compiled
- * networks (`jit/`) run on the same device and use both where they exist.
+ * Starts tfjs's WebGPU backend on a device of our own asking: tfjs asks for no subgroups, and the compiled networks
+ * (`jit/`) run on the same device and use them where they exist.
  */
 
 /** Asked for where the adapter has them; nothing depends on any. */
-const FEATURES = ['timestamp-query', 'bgra8unorm-storage', 'shader-f16', 'subgroups'] as const;
+const FEATURES = ['timestamp-query', 'bgra8unorm-storage', 'subgroups'] as const;
 
 /** The limits that tfjs raises, and the bindings per shader, of which fused kernels use more. */
 const LIMITS = [

@@ -89,7 +89,8 @@ export function isSoftware(device: unknown): boolean {
 
 export interface JitOptions {
   /**
-   * Keep filters as 16-bit floats where the device has `shader-f16`; products and sums stay 32-bit.
+   * Keep filters as 16-bit floats, half the memory, on GPUs; products and sums stay 32-bit. Software adapters keep 32 bits: unpacking
+   * would cost them more than the memory.
    * @default false
    */
   readonly fp16?: boolean;
@@ -114,18 +115,19 @@ export class JitCompiler {
   /** @param device - the `GPUDevice` of tfjs's WebGPU backend */
   constructor(device: unknown, { fp16 = false, software, tune = false, tuner }: JitOptions = {}) {
     const gpu = device as GPUDevice;
-    const f16 = fp16 && gpu.features.has('shader-f16');
     this.#shared = new GpuShared(gpu);
+    const onCpu = software ?? isSoftware(gpu);
+    const f16 = fp16 && !onCpu;
     this.#tuner = tuner ?? (tune ? createTuner(gpu, f16) : null);
     this.#options = {
-      software: software ?? isSoftware(gpu),
+      software: onCpu,
       subgroups: gpu.features.has('subgroups'),
       f16,
       ...(this.#tuner && { choose: this.#tuner.choose }),
     };
   }
 
-  /** The filters of convolutions are stored as 16-bit floats: asked for, and the device can. */
+  /** The filters of convolutions are stored as 16-bit floats: asked for, and a GPU. */
   get fp16(): boolean {
     return this.#options.f16 === true;
   }

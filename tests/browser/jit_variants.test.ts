@@ -89,6 +89,44 @@ describe.each(TABLES)('kernels for $table', ({ software }) => {
   });
 });
 
+describe('16-bit filters', () => {
+  /** Every weight moves by at most 2^-11 of itself, and what is summed adds up less than fully. */
+  const ROUNDING = 2 ** -10;
+  let rounded = 0;
+
+  test.each(LAYER_REFERENCES.convolving)('$name', async (reference) => {
+    const subject = layerCase(backend, reference);
+    const compiler = new JitCompiler(device, { fp16: true, software: false });
+    const network = await compiler.compile(subject.x.shape, subject.forward);
+    try {
+      const [output] = await network.run(subject.x.data);
+      subject.check(output, ROUNDING);
+      rounded += differs(() => subject.check(output)) ? 1 : 0;
+    } finally {
+      network.dispose();
+      compiler.dispose();
+      subject.dispose();
+    }
+  });
+
+  test('were really in use', () => {
+    expect(rounded).toBeGreaterThan(LAYER_REFERENCES.convolving.length / 2);
+  });
+
+  test('software adapters keep 32 bits', () => {
+    expect(new JitCompiler(device, { fp16: true, software: true }).fp16).toBe(false);
+  });
+});
+
+function differs(check: () => void): boolean {
+  try {
+    check();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 test('variants of every kind were among them', () => {
   const names = [...seen];
   for (const kind of [/^direct 6x/, /^direct \dx2/, /^direct .*\/8$/, /^strip 4$/, 'winograd 4x4', 'winograd 2x2']) {

@@ -4,7 +4,15 @@
  */
 import { SAME } from '../nodes.js';
 import { isVec4, shape4 } from '../view.js';
-import { convBindings, convDeclarations, convLabel, filterType, type ConvParts } from './conv_parts.js';
+import {
+  convBindings,
+  convDeclarations,
+  convLabel,
+  filterPreamble,
+  filterType,
+  readFilter,
+  type ConvParts,
+} from './conv_parts.js';
 import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
 import { groups, NoKernel, type Program } from './program.js';
 
@@ -60,7 +68,7 @@ export function directConv(parts: ConvParts, { strip, blocks, split }: DirectTil
       each(
         blocks,
         (q) =>
-          `let w${u}_${j}_${q} = ${type}(filter_[weights + ${((u * split * inWidth + j) * outer) / width}u + ${q}u]);`,
+          `let w${u}_${j}_${q} = ${readFilter(parts, `weights + ${((u * split * inWidth + j) * outer) / width}u + ${q}u`)};`,
       ),
     ),
   ]).flat();
@@ -81,7 +89,8 @@ export function directConv(parts: ConvParts, { strip, blocks, split }: DirectTil
     }).join('\n'),
   );
   const types = { x: typeOf(inWidth), filter: filterType(parts, width) };
-  const wgsl = `${parts.halfFilter ? 'enable f16;\n' : ''}${convDeclarations(parts, types, width).replace('> x:', '> source:')}
+  const wgsl = `${convDeclarations(parts, types, width).replace('> x:', '> source:')}
+${filterPreamble(parts, width)}
 ${preamble(expr)}
 ${split > 1 ? `var<workgroup> partial: array<${type}, ${(split - 1) * perWorkgroup * sums.length}>;` : ''}
 @compute @workgroup_size(${WORKGROUP})
@@ -153,7 +162,8 @@ export function directDepthwise(parts: ConvParts): Program {
   const perPicture = (h * w * inner) / width;
   const done = epilogue(expr, 'value', extras, width);
   const types = { x: type, filter: filterType(parts, width) };
-  const wgsl = `${parts.halfFilter ? 'enable f16;\n' : ''}${convDeclarations(parts, types, width).replace('> x:', '> source:')}
+  const wgsl = `${convDeclarations(parts, types, width).replace('> x:', '> source:')}
+${filterPreamble(parts, width)}
 ${preamble(expr)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -171,7 +181,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       if (sx < 0 || sx >= ${iw}) { continue; }
       let y = u32(sy);
       let x = u32(sx);
-      sum = fma(source[${indexAt(input, SAME, width)}], ${type}(filter_[u32(ky * ${kw} + kx) * ${inner / width}u + c]), sum);
+      sum = fma(source[${indexAt(input, SAME, width)}], ${readFilter(parts, `u32(ky * ${kw} + kx) * ${inner / width}u + c`)}, sum);
     }
   }
   let y = outY;

@@ -5,7 +5,7 @@
 import type { GraphNode } from '../graph.js';
 import { SAME, type GroupedConvAttrs } from '../nodes.js';
 import { isVec4, shape4 } from '../view.js';
-import { convBindings, convDeclarations, convParts, filterType } from './conv_parts.js';
+import { convBindings, convDeclarations, convParts, filterPreamble, filterType, readFilter } from './conv_parts.js';
 import { epilogue, indexAt, preamble, typeOf, widthOf, type Width } from './operands.js';
 import {
   chosenPrograms,
@@ -50,7 +50,7 @@ function groupedProgram(node: GraphNode, context: KernelContext, strip: number):
   const lanes = inWidth === 4 ? ['.x', '.y', '.z', '.w'] : [''];
   const perPicture = (outer / width) * (w / strip) * h;
   const products = lanes.map(
-    (lane, j) => `{ let weight = ${type}(filter_[weights + ${(j * outer) / width}u]);
+    (lane, j) => `{ let weight = ${readFilter(parts, `weights + ${(j * outer) / width}u`)};
       ${each((p) => `sum${p} = fma(${type}(v${p}${lane}), weight, sum${p});`)} }`,
   );
   const finish = each((p) => {
@@ -61,7 +61,8 @@ function groupedProgram(node: GraphNode, context: KernelContext, strip: number):
     result[${indexAt(out, SAME, width)}] = ${done.result}; }`;
   });
   const declarations = convDeclarations(parts, { x: typeOf(inWidth), filter: filterType(parts, width) }, width);
-  const wgsl = `${parts.halfFilter ? 'enable f16;\n' : ''}${declarations.replace('> x:', '> source:')}
+  const wgsl = `${declarations.replace('> x:', '> source:')}
+${filterPreamble(parts, width)}
 ${preamble(expr)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {

@@ -69,10 +69,23 @@ function halves(weights: TypedArray): Uint16Array {
   return found;
 }
 
-/** Element type of the filter's buffer. */
+/** Element type of the filter's buffer: 16-bit floats come in pairs, which every device can unpack, with or without `shader-f16`. */
 export function filterType({ halfFilter }: ConvParts, width: Width): string {
   if (!halfFilter) return typeOf(width);
-  return width === 4 ? 'vec4h' : 'f16';
+  return width === 4 ? 'vec2u' : 'u32';
+}
+
+/** WGSL of the filter's element (or group of four) at `index`, a `u32`, in 32 bits. Needs `filterPreamble`. */
+export function readFilter({ halfFilter }: ConvParts, index: string): string {
+  return halfFilter ? `filterAt(${index})` : `filter_[${index}]`;
+}
+
+/** Functions that `readFilter` needs, for the top of a shader. */
+export function filterPreamble({ halfFilter }: ConvParts, width: Width): string {
+  if (!halfFilter) return '';
+  return width === 4
+    ? 'fn filterAt(i: u32) -> vec4f { let pairs = filter_[i]; return vec4f(unpack2x16float(pairs.x), unpack2x16float(pairs.y)); }'
+    : 'fn filterAt(i: u32) -> f32 { return unpack2x16float(filter_[i / 2u])[i % 2u]; }';
 }
 
 function biasBinding(node: Conv, context: KernelContext): Binding {

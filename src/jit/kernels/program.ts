@@ -39,7 +39,7 @@ export interface KernelContext {
   readonly software: boolean;
   /** Shaders may hand values round within a quad. */
   readonly subgroups: boolean;
-  /** Shaders may store 16-bit floats. */
+  /** Filters are stored as 16-bit floats; kernels of software adapters do not do so. */
   readonly f16: boolean;
   /** The variant that was measured fastest here for this shape; undefined when none was. */
   choose?(shapeKey: string, variants: readonly Variant[]): Variant | undefined;
