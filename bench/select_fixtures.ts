@@ -15,7 +15,8 @@ type Json = any;
 
 const root = resolve(process.argv[2] ?? '../shared/golden');
 await mkdir(TARGET, { recursive: true });
-for (const { fixture } of Object.values(BENCH_MODELS)) await writeSelection(join(root, 'models'), fixture);
+const { default: _, ...published } = BENCH_MODELS;
+for (const { fixture } of Object.values(published)) await writeSelection(join(root, 'models'), fixture);
 
 async function writeSelection(folder: string, name: string): Promise<void> {
   const file = JSON.parse(await readFile(join(folder, `${name}.json`), 'utf8'));

@@ -1,13 +1,12 @@
 /** The built demo page in real Chromium, used as a visitor would: files, boxes, keyboard, webcam, a narrow window. */
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright';
-import { build, preview, type PreviewServer } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
+import { serveBuiltDemo, type BuiltDemo } from '../support/built_demo.js';
 import { launchChromium } from '../support/chromium.js';
 import { LEAST_PCK, samplePck } from '../support/sample_pck.js';
 import { watchPage } from '../support/watch_page.js';
@@ -32,8 +31,8 @@ interface NamedFile {
   readonly buffer: Buffer;
 }
 
+let demo: BuiltDemo;
 let folder: string;
-let server: PreviewServer;
 /** `http://localhost:PORT` */
 let origin: string;
 let browser: Browser;
@@ -43,12 +42,8 @@ let tinyModel: NamedFile;
 let bareModel: NamedFile;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'inpose-demo-'));
-  const config = { configFile: join(PROJECT, 'vite.config.ts'), mode: 'demo', logLevel: 'error' } as const;
-  await build({ ...config, build: { outDir: folder, emptyOutDir: true } });
-  const at = { root: folder, build: { outDir: folder }, preview: { port: 0, host: '127.0.0.1' } };
-  server = await preview({ configFile: false, logLevel: 'error', ...at });
-  origin = new URL(server.resolvedUrls!.local[0]).origin;
+  demo = await serveBuiltDemo();
+  ({ folder, origin } = demo);
   browser = await launchChromium({ flags: ['--use-fake-device-for-media-stream'] });
   tinyConfig = await configOfTiny();
   tinyModel = await tinySafetensors();
@@ -56,8 +51,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
+  await demo?.close();
 });
 
 /** A whole MMPose config round the recorded one of the smallest HRNet. */

@@ -25,7 +25,7 @@ const APT_LIMIT_MS = 420_000;
 
 export interface ChromiumOptions {
   /** Which GPU WebGPU and WebGL get. @default the environment's INPOSE_GPU, else 'software' */
-  readonly gpu?: 'software' | 'hardware';
+  readonly gpu?: 'software' | 'hardware' | 'none';
   /** Further command line flags. */
   readonly flags?: readonly string[];
   /** Let pages reach hosts other than this machine. @default false */
@@ -46,15 +46,28 @@ export function chromiumFlags(options: ChromiumOptions = {}): string[] {
     '--disable-default-apps',
     '--no-first-run',
     '--no-pings',
-    '--enable-unsafe-webgpu',
-    ...(gpu === 'hardware' ? HARDWARE_GPU : SOFTWARE_GPU),
+    ...GPU_FLAGS[gpu],
     ...(options.network ? [] : ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1']),
     ...(options.flags ?? []),
   ];
 }
 
-const SOFTWARE_GPU = ['--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
-const HARDWARE_GPU = ['--enable-features=Vulkan', '--use-angle=vulkan', '--ignore-gpu-blocklist', '--enable-gpu'];
+const GPU_FLAGS = {
+  software: [
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+    '--use-angle=swiftshader',
+    '--enable-unsafe-swiftshader',
+  ],
+  hardware: [
+    '--enable-unsafe-webgpu',
+    '--enable-features=Vulkan',
+    '--use-angle=vulkan',
+    '--ignore-gpu-blocklist',
+    '--enable-gpu',
+  ],
+  none: ['--disable-gpu', '--disable-software-rasterizer'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Starts a headless Chromium, installing one first when the machine has none. The caller closes it. */
 export async function launchChromium(
