@@ -1,5 +1,5 @@
 /** The library as the page uses it: one model in, one sample per picture out. */
-import { Pose2DInferencer, RoiTracker } from 'inpose';
+import { createBackend, Pose2DInferencer, RoiTracker } from 'inpose';
 import type { BackendChoice, LoadProgress, PoseConfig, PoseDataSample, PoseMetaInfo } from 'inpose';
 import defaultModel from '../models/inpose-default.json';
 import type { Box } from './box_editor.js';
@@ -72,6 +72,20 @@ export async function openEngine(request: EngineRequest): Promise<Engine> {
       }),
     dispose: () => inferencer.dispose(),
   };
+}
+
+/**
+ * Backends for a page that has just been opened. WebGL is not among them: browsers without a GPU take up to a second to find that their
+ * WebGL is a program, and wasm has found somebody by then.
+ */
+export const AT_ONCE: BackendChoice = ['webgpu', 'wasm', 'cpu'];
+
+/** Whether another backend is better here than the one that was chosen of those. */
+export async function knowsBetter(chosen: string): Promise<boolean> {
+  if (chosen === 'webgpu') return false;
+  const best = await createBackend('auto');
+  await best.dispose();
+  return best.name !== chosen;
 }
 
 function describeProgress({ stage, loaded, total }: LoadProgress): [text: string, part?: number] {

@@ -8,6 +8,7 @@ import { ModelPanel } from './model_panel.js';
 import { attempt, hideError } from './notices.js';
 import { Viewer } from './viewer.js';
 
+performance.mark('inpose:script');
 const viewer = new Viewer();
 const models = new ModelPanel((engine) => viewer.setEngine(engine));
 
@@ -107,5 +108,5 @@ onChange('flip', () => viewer.again());
 onChange('alone', () => viewer.onBoxes());
 for (const id of ['skeleton-style', 'labels', 'mirror']) onChange(id, () => viewer.redraw());
 byId('threshold', HTMLInputElement).addEventListener('input', () => void viewer.redraw());
-void attempt(() => models.useDefault());
+void attempt(() => models.start());
 void attempt(() => viewer.showSample());

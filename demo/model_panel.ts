@@ -1,7 +1,7 @@
 /** The model card: which checkpoint and config, loading with progress and cancel, and what was loaded. */
 import type { BackendChoice } from 'inpose';
 import { byId, make } from './dom.js';
-import { openEngine } from './engine.js';
+import { AT_ONCE, knowsBetter, openEngine } from './engine.js';
 import type { Engine } from './engine.js';
 import { DemoError, describeError } from './messages.js';
 import { say } from './notices.js';
@@ -12,6 +12,9 @@ interface Source {
 }
 
 const DEFAULT: Source = { checkpoint: null, config: null };
+
+/** ms between the first skeleton and work that a page's visitor does not wait for. */
+const REST_MS = 1000;
 
 export class ModelPanel {
   readonly #backend = byId('backend', HTMLSelectElement);
@@ -24,7 +27,7 @@ export class ModelPanel {
   #config: string | null = null;
   /** What the model in use was loaded from; a checkpoint of null is the default model. */
   #used: Source | null = null;
-  #name = '';
+  #engine: Engine | null = null;
   #loading: AbortController | null = null;
 
   /** @param onEngine - takes over every model that was loaded */
@@ -34,7 +37,17 @@ export class ModelPanel {
 
   /** Of the model in use. */
   get name(): string {
-    return this.#name;
+    return this.#engine?.name ?? '';
+  }
+
+  /** The page's first model: the default one on what starts at once, and then on what is better, if anything is. */
+  async start(): Promise<void> {
+    const engine = await this.#load(DEFAULT, AT_ONCE);
+    if (!engine) return;
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    // Somebody may have chosen something else meanwhile.
+    const isCurrent = () => this.#engine === engine && !this.#loading && this.#backend.value === 'auto';
+    if (isCurrent() && (await knowsBetter(engine.backend.name)) && isCurrent()) await this.reload();
   }
 
   /** Loads the model that comes with the library. */
@@ -101,28 +114,35 @@ export class ModelPanel {
     }
   }
 
-  async #load(source: Source): Promise<void> {
+  /** @returns null when it was cancelled */
+  async #load(source: Source, backend = this.#backend.value as BackendChoice): Promise<Engine | null> {
     this.cancel();
     const own = (this.#loading = new AbortController());
+    byId('progress', HTMLProgressElement).value = 0;
     this.#showProgress(`Opening ${source.checkpoint?.name ?? 'the default model'}`);
     try {
       const engine = await openEngine({
         ...source,
-        backend: this.#backend.value as BackendChoice,
+        backend,
         signal: own.signal,
         onProgress: (text, part) => {
           if (this.#loading === own) this.#showProgress(text, part);
         },
       });
-      if (own.signal.aborted) return await engine.dispose();
+      if (own.signal.aborted) {
+        await engine.dispose();
+        return null;
+      }
+      performance.mark('inpose:model');
       this.#used = source;
-      this.#name = engine.name;
+      this.#engine = engine;
       this.#showFacts(engine);
       this.#hideProgress(own);
       await this.#onEngine(engine);
+      return engine;
     } catch (error) {
       // A newer load speaks for itself.
-      if (this.#loading !== own && own.signal.aborted) return;
+      if (this.#loading !== own && own.signal.aborted) return null;
       if (!this.#used) byId('no-model', HTMLElement).hidden = false;
       if (describeError(error) && /config/i.test(String(error))) this.#configDetails.open = true;
       throw error;
@@ -138,9 +158,8 @@ export class ModelPanel {
   #showProgress(text: string, part?: number): void {
     byId('model-loading', HTMLElement).hidden = false;
     byId('loading-text', HTMLElement).textContent = part === undefined ? text : `${text}, ${Math.round(100 * part)} %`;
-    const bar = byId('progress', HTMLProgressElement);
-    if (part === undefined) bar.removeAttribute('value');
-    else bar.value = part;
+    // Without a value the bar would move by itself, which takes the processor from what is loading.
+    if (part !== undefined) byId('progress', HTMLProgressElement).value = part;
     say(text, true);
   }
 

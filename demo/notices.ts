@@ -2,9 +2,18 @@
 import { byId } from './dom.js';
 import { describeError } from './messages.js';
 
+/** ms. Something that moves takes the processor from what is waited for; short waits do without. */
+const STILL_MS = 2000;
+let turning: ReturnType<typeof setTimeout> | undefined;
+
 /** Says what the page is doing; `busy` shows that it takes a moment. */
 export function say(text: string, busy = false): void {
   const status = byId('status', HTMLElement);
+  if (busy !== status.classList.contains('busy')) {
+    clearTimeout(turning);
+    status.classList.remove('turning');
+    if (busy) turning = setTimeout(() => status.classList.add('turning'), STILL_MS);
+  }
   status.classList.toggle('busy', busy);
   // Screen readers repeat a live region whenever it is written.
   if (status.textContent !== text) status.textContent = text;

@@ -50,7 +50,7 @@ export interface LoadProgress {
 }
 
 export interface InitModelOptions {
-  /** A name, or a backend of your own, which then outlives the model. @default 'auto' */
+  /** A name, names of which the best is taken, or a backend of your own, which then outlives the model. @default 'auto' */
   readonly backend?: BackendChoice | Backend;
   /** Where tfjs's `.wasm` files are, if not beside the library's own. */
   readonly wasmPaths?: BackendOptions['wasmPaths'];
@@ -107,11 +107,11 @@ export async function initModel(
   signal?.throwIfAborted();
   const isDefault = checkpoint === undefined && (config === undefined || config === null);
   // The default model is at hand, and is read meanwhile.
-  const early = isDefault ? defaultCheckpoint(options.fetch).then((file) => read(null, file, options)) : null;
+  const early = isDefault ? defaultCheckpoint(options.fetch).then((file) => readWhole(file, options)) : null;
   early?.catch(() => {}); // until it is waited for
   // First, since it fails before anything large is downloaded.
   const { backend = 'auto', wasmPaths } = options;
-  const ownsBackend = typeof backend === 'string';
+  const ownsBackend = isChoice(backend);
   const started = ownsBackend ? await createBackend(backend, { wasmPaths, signal }) : backend;
   try {
     const model = await (early ?? read(config ?? null, checkpoint ?? null, options));
@@ -122,8 +122,14 @@ export async function initModel(
   }
 }
 
-/** What a model is before it lies on a backend; the weights are still in the file. */
+function isChoice(backend: BackendChoice | Backend): backend is BackendChoice {
+  return typeof backend === 'string' || Array.isArray(backend);
+}
+
+/** What a model is before it lies on a backend. */
 interface UnplacedModel {
+  /** Otherwise the weights are still in the file. */
+  readonly hasWeights?: boolean;
   readonly file: Checkpoint | null;
   readonly config: PoseConfig;
   readonly estimator: BasePoseEstimator;
@@ -148,13 +154,21 @@ async function read(
   return { file, config: fullConfig, estimator, metainfo, notices };
 }
 
+/** With its weights, on the host. */
+async function readWhole(checkpoint: ByteSourceLike, options: InitModelOptions): Promise<UnplacedModel> {
+  const model = await read(null, checkpoint, options);
+  await loadWeights(model.estimator, model.config, model.file!, options);
+  return { ...model, hasWeights: true };
+}
+
 async function loadOn(
   backend: Backend,
   ownsBackend: boolean,
-  { file, config: fullConfig, estimator, metainfo, notices }: UnplacedModel,
+  { hasWeights, file, config: fullConfig, estimator, metainfo, notices }: UnplacedModel,
   options: InitModelOptions,
 ): Promise<PoseModel> {
-  const load = (network: BasePoseEstimator, on: Backend) => placeOn(on, network, fullConfig, file, options);
+  const load = (network: BasePoseEstimator, on: Backend, weights = file) =>
+    placeOn(on, network, fullConfig, weights, options);
   const { backend: choice = 'auto', wasmPaths } = options;
   const reload = async () => {
     const again = await createBackend(choice as BackendChoice, { wasmPaths });
@@ -162,10 +176,10 @@ async function loadOn(
   };
   const parts = { config: fullConfig, metainfo, backend, ownsBackend, notices, ...(ownsBackend && { reload }) };
   if ('predictTensors' in estimator) topdownPipeline(fullConfig); // its mistakes come before the download of weights
-  return new PoseModel({ ...parts, ...(await load(estimator, backend)) });
+  return new PoseModel({ ...parts, ...(await load(estimator, backend, hasWeights ? null : file)) });
 }
 
-/** Weights into an estimator, and the estimator onto a backend. */
+/** Weights into an estimator, unless it has them, and the estimator onto a backend. */
 async function placeOn(
   backend: Backend,
   estimator: BasePoseEstimator,

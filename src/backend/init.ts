@@ -13,7 +13,8 @@ import { configureWasm, type WasmPaths } from './wasm_paths.js';
 import { createWebgpuBackend } from './webgpu_device.js';
 
 export type BackendName = 'webgpu' | 'webgl' | 'wasm' | 'cpu';
-export type BackendChoice = 'auto' | BackendName;
+/** One by name; or the best that works here, of all or of those in a list. */
+export type BackendChoice = 'auto' | BackendName | readonly BackendName[];
 
 /** In order of preference. */
 export const BACKEND_NAMES: readonly BackendName[] = ['webgpu', 'webgl', 'wasm', 'cpu'];
@@ -55,13 +56,9 @@ export interface BackendOptions {
  * @throws ConfigError when there is no backend of that name
  */
 export async function createBackend(choice: BackendChoice = 'auto', options: BackendOptions = {}): Promise<Backend> {
-  if (choice === 'auto') return createBest(options);
-  if (!BACKEND_NAMES.includes(choice)) {
-    const known = ['auto', ...BACKEND_NAMES];
-    throw new ConfigError(
-      `backend: found ${JSON.stringify(choice)}; expected one of ${known.join(', ')}.${didYouMean(String(choice), known)}`,
-    );
-  }
+  if (choice === 'auto') return createBest(BACKEND_NAMES, options);
+  checkNames(choice);
+  if (typeof choice !== 'string') return createBest(choice, options);
   const found = await (options.probe ?? probeBrowser)(choice);
   if (!found.available) throw notUsable(choice, found.why);
   const note = found.software ? `; a software GPU (${found.adapter}), slower than wasm` : '';
@@ -73,48 +70,56 @@ export async function createBackend(choice: BackendChoice = 'auto', options: Bac
   }
 }
 
+function checkNames(choice: BackendName | readonly BackendName[]): void {
+  const wrong = [choice].flat().find((name) => !BACKEND_NAMES.includes(name));
+  if (wrong === undefined && choice.length > 0) return;
+  const known = ['auto', ...BACKEND_NAMES];
+  const hint = wrong === undefined ? '' : didYouMean(String(wrong), known);
+  throw new ConfigError(
+    `backend: found ${JSON.stringify(choice)}; expected one of ${known.join(', ')}, or a list of names.${hint}`,
+  );
+}
+
 function notUsable(name: BackendName, why: string, cause?: unknown): BackendError {
   const instead = name === 'wasm' ? '"auto"' : '"auto" or "wasm"';
   return new BackendError(`backend "${name}": not usable here: ${why}; use backend ${instead}.`, { cause });
 }
 
-async function createBest(options: BackendOptions): Promise<Backend> {
-  const ask = options.probe ?? probeBrowser;
-  const found = new Map<BackendName, Probe>();
-  for (const name of BACKEND_NAMES) found.set(name, await ask(name));
+/**
+ * Hardware GPUs, wasm, software GPUs (WebGL is the faster of the two), cpu. Each is looked at when those before it have failed: asking
+ * a browser for WebGL may hold the page for a second, only to hear that its GPU is a program.
+ */
+async function createBest(among: readonly BackendName[], options: BackendOptions): Promise<Backend> {
   const problems = new Map<BackendName, string>();
-  for (const [name, answer] of found) {
-    if (!answer.available) problems.set(name, answer.why);
-    else if (answer.software) problems.set(name, `a software GPU, slower than wasm: ${answer.adapter}`);
-  }
-  for (const name of inOrder(found)) {
+  const software: BackendName[] = [];
+  const attempt = async (name: BackendName, mayBeSoftware: boolean): Promise<Backend | null> => {
     options.signal?.throwIfAborted();
-    const answer = found.get(name)!;
-    if (!answer.available) continue;
-    try {
-      return await start(
-        name,
-        answer.adapter,
-        `${name}: the best that works here${passedOver(problems, name)}`,
-        options,
-      );
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      problems.set(name, messageOf(error));
+    const answer = await (options.probe ?? probeBrowser)(name);
+    if (!answer.available) problems.set(name, answer.why);
+    else if (answer.software && !mayBeSoftware) {
+      problems.set(name, `a software GPU, slower than wasm: ${answer.adapter}`);
+      software.unshift(name);
+    } else {
+      const reason = `${name}: the best that works here${passedOver(problems, name)}`;
+      try {
+        return await start(name, answer.adapter, reason, options);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        problems.set(name, messageOf(error));
+      }
     }
+    return null;
+  };
+  for (const name of ['webgpu', 'webgl', 'wasm'] as const) {
+    const started = among.includes(name) && (await attempt(name, false));
+    if (started) return started;
+  }
+  if (among.includes('cpu')) software.push('cpu');
+  for (const name of software) {
+    const started = await attempt(name, true);
+    if (started) return started;
   }
   throw new BackendError(`backend "auto": none works here${passedOver(problems)}; use another browser.`);
-}
-
-/** Hardware GPUs, wasm, software GPUs (WebGL is the faster of the two), cpu. */
-function inOrder(found: ReadonlyMap<BackendName, Probe>): BackendName[] {
-  const isSoftware = (name: BackendName) => {
-    const answer = found.get(name)!;
-    return answer.available && answer.software;
-  };
-  const gpus: BackendName[] = ['webgpu', 'webgl'];
-  const software: BackendName[] = ['webgl', 'webgpu'];
-  return [...gpus.filter((name) => !isSoftware(name)), 'wasm', ...software.filter(isSoftware), 'cpu'];
 }
 
 function passedOver(problems: ReadonlyMap<BackendName, string>, chosen?: BackendName): string {

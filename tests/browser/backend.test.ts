@@ -88,12 +88,24 @@ test('auto goes on to a software GPU when wasm fails, and says why', async () =>
   expect(registered()).toEqual(['webgl']);
 });
 
-test('a hardware GPU comes first, the others are not touched', async () => {
-  const probe = async () => ({ available: true, software: false, adapter: 'a GPU' }) as const;
+test('a hardware GPU comes first, the others are neither asked for nor touched', async () => {
+  const probe = vi.fn(async () => ({ available: true, software: false, adapter: 'a GPU' }) as const);
   const selfTest = async () => null;
   const backend = await create('auto', { probe, selfTest });
   expect(backend.reason).toBe('webgpu: the best that works here');
+  expect(probe.mock.calls).toEqual([['webgpu']]);
   expect(registered()).toEqual(['webgpu']);
+});
+
+test('of a list the best is taken, and the others are not asked for', async () => {
+  const probe = vi.fn(
+    async (name: BackendName) => ({ available: true, software: name !== 'wasm', adapter: '' }) as const,
+  );
+  const backend = await create(['cpu', 'wasm', 'webgpu'], { probe });
+  expect(backend.reason).toMatch(/^wasm: the best that works here; passed over: webgpu \(a software GPU[^)]*\)$/);
+  expect(probe.mock.calls).toEqual([['webgpu'], ['wasm']]);
+  await expect(createBackend(['wasm', 'wsam' as BackendName])).rejects.toThrow(/found \["wasm","wsam"\].*"wasm"/);
+  await expect(createBackend([])).rejects.toThrow(/expected one of auto, webgpu/);
 });
 
 test('runs while the page is still starting a backend of its own, which then becomes active', async () => {
