@@ -150,16 +150,22 @@ class ErrorScopes {
   }
 }
 
+/** Flat, since hundreds are issued per frame. */
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  /** Workgroups. */
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+}
+
 /** One plan, ready to run. */
 export class GpuNetwork {
   readonly plan: Plan;
   readonly #shared: GpuShared;
   readonly #arenas: readonly GPUBuffer[];
-  readonly #steps: {
-    pipeline: GPUComputePipeline;
-    group: GPUBindGroup;
-    workgroups: readonly [number, number, number];
-  }[] = [];
+  readonly #dispatches: Dispatch[] = [];
 
   private constructor(plan: Plan, shared: GpuShared) {
     this.plan = plan;
@@ -171,8 +177,9 @@ export class GpuNetwork {
 
   *#binding(pipelines: readonly GPUComputePipeline[]): Steps<void> {
     for (const [i, step] of this.plan.steps.entries()) {
-      const [pipeline, { workgroups }] = [pipelines[i], step.program];
-      this.#steps.push({ pipeline, group: this.#bindGroup(step, pipeline), workgroups });
+      const pipeline = pipelines[i];
+      const [x, y, z] = step.program.workgroups;
+      this.#dispatches.push({ pipeline, group: this.#bindGroup(step, pipeline), x, y, z });
       yield;
     }
   }
@@ -246,11 +253,11 @@ export class GpuNetwork {
   /** All dispatches, into a pass of the caller's. */
   encode(pass: GPUComputePassEncoder): void {
     let current: GPUComputePipeline | null = null;
-    for (const { pipeline, group, workgroups } of this.#steps) {
+    for (const { pipeline, group, x, y, z } of this.#dispatches) {
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
       pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...workgroups);
+      pass.dispatchWorkgroups(x, y, z);
     }
   }
 
