@@ -267,7 +267,7 @@ export class ConvTranspose2d extends Module implements FoldableConv {
   }
 }
 
-/** [N, H, W, s x s x C] -> [N, H x s, W x s, C]. In tfjs's wasm kernel for it each value costs as much as 30 in a transposition. */
+/** [N, H, W, s x s x C] -> [N, H x s, W x s, C]. tfjs's wasm kernel for it takes 80 times as long as a transposition. */
 function depthToSpace(x: Tensor4D, s: number): Tensor4D {
   if (tf.getBackend() !== 'wasm') return tf.depthToSpace(x, s);
   const [n, h, w, c] = x.shape;
