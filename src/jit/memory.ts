@@ -28,8 +28,9 @@ export interface MemoryPlan {
   readonly arenas: readonly number[];
 }
 
-interface Placed extends Slot {
-  readonly use: StorageUse;
+interface Placed {
+  readonly offset: number;
+  readonly bytes: number;
   readonly first: number;
   readonly last: number;
 }
@@ -48,32 +49,76 @@ const MOST_ARENAS = 16;
  *   when one of them writes to it, wherever in the buffer that is
  */
 export function planMemory(uses: readonly StorageUse[], waves: readonly number[], maxArenaBytes: number): MemoryPlan {
-  const arenas: number[] = [];
-  const placed: Placed[] = [];
+  const arenas: Arena[] = [];
+  const slots = new Map<string, Slot>();
   const ordered = [...uses].sort((a, b) => firstStep(a) - firstStep(b) || b.bytes - a.bytes);
   for (const use of ordered) {
     const bytes = Math.ceil(use.bytes / ALIGNMENT) * ALIGNMENT;
-    const forbidden = conflictingArenas(use, placed);
     const lifetime = { first: firstStep(use), last: lastStep(use) };
-    const waiting = waitingArenas(use, placed, waves);
     let best: { arena: number; offset: number; waits: boolean; growth: number } | null = null;
-    for (let arena = 0; arena <= arenas.length; arena++) {
-      if (forbidden.has(arena)) continue;
-      const offset = findGap(
-        placed.filter((p) => p.arena === arena && overlaps(p, lifetime)),
-        bytes,
-      );
-      const growth = Math.max(0, offset + bytes - (arenas[arena] ?? 0)) + (arena === arenas.length ? ALIGNMENT : 0);
-      if (offset + bytes > maxArenaBytes && arena < arenas.length) continue;
-      const waits = waiting.has(arena) || arena >= MOST_ARENAS;
-      if (!best || (waits === best.waits ? growth < best.growth : best.waits)) best = { arena, offset, waits, growth };
+    for (let i = 0; i <= arenas.length; i++) {
+      const arena = arenas[i] as Arena | undefined;
+      if (arena?.forbids(use)) continue;
+      const offset = arena?.gap(bytes, lifetime) ?? 0;
+      if (arena && offset + bytes > maxArenaBytes) continue;
+      const growth = arena ? Math.max(0, offset + bytes - arena.size) : bytes + ALIGNMENT;
+      const waits = arena ? arena.delays(use, waves) : i >= MOST_ARENAS;
+      if (!best || (waits === best.waits ? growth < best.growth : best.waits))
+        best = { arena: i, offset, waits, growth };
     }
     const { arena, offset } = best!;
-    arenas[arena] = Math.max(arenas[arena] ?? 0, offset + bytes);
-    placed.push({ arena, offset, bytes, use, ...lifetime });
+    arenas[arena] ??= new Arena();
+    arenas[arena].add(use, { offset, bytes, ...lifetime }, waves);
+    slots.set(use.id, { arena, offset, bytes });
   }
-  const slots = new Map(placed.map(({ use, arena, offset, bytes }) => [use.id, { arena, offset, bytes }]));
-  return { slots, arenas };
+  return { slots, arenas: arenas.map(({ size }) => size) };
+}
+
+/** What lies in an arena so far, and which steps and waves touch it. */
+class Arena {
+  size = 0;
+  readonly #placed: Placed[] = [];
+  readonly #readSteps = new Set<number>();
+  readonly #writeSteps = new Set<number>();
+  readonly #readWaves = new Set<number>();
+  readonly #writeWaves = new Set<number>();
+
+  /** A step would write here while it reads this storage, or the other way round. */
+  forbids({ reads, writes }: StorageUse): boolean {
+    return reads.some((step) => this.#writeSteps.has(step)) || writes.some((step) => this.#readSteps.has(step));
+  }
+
+  /** Another step of a wave that touches this storage has something here, where one of the two writes. */
+  delays({ reads, writes }: StorageUse, waves: readonly number[]): boolean {
+    return (
+      reads.some((step) => this.#writeWaves.has(waves[step])) ||
+      writes.some((step) => this.#writeWaves.has(waves[step]) || this.#readWaves.has(waves[step]))
+    );
+  }
+
+  /** Lowest offset at which `bytes` fit between the storages that are alive then. */
+  gap(bytes: number, lifetime: { first: number; last: number }): number {
+    let offset = 0;
+    const alive = this.#placed.filter((placed) => overlaps(placed, lifetime));
+    for (const other of alive.sort((a, b) => a.offset - b.offset)) {
+      if (other.offset - offset >= bytes) return offset;
+      offset = Math.max(offset, other.offset + other.bytes);
+    }
+    return offset;
+  }
+
+  add({ reads, writes }: StorageUse, placed: Placed, waves: readonly number[]): void {
+    this.size = Math.max(this.size, placed.offset + placed.bytes);
+    this.#placed.push(placed);
+    for (const step of reads) {
+      this.#readSteps.add(step);
+      this.#readWaves.add(waves[step]);
+    }
+    for (const step of writes) {
+      this.#writeSteps.add(step);
+      this.#writeWaves.add(waves[step]);
+    }
+  }
 }
 
 function firstStep({ reads, writes, fromStart }: StorageUse): number {
@@ -86,32 +131,4 @@ function lastStep({ reads, writes, toEnd }: StorageUse): number {
 
 function overlaps(a: { first: number; last: number }, b: { first: number; last: number }): boolean {
   return a.first <= b.last && b.first <= a.last;
-}
-
-/** Arenas of what a step writes while it reads this storage, and the other way round. */
-function conflictingArenas({ reads, writes }: StorageUse, placed: readonly Placed[]): ReadonlySet<number> {
-  const [readSteps, writeSteps] = [new Set(reads), new Set(writes)];
-  const clashes = ({ use }: Placed) =>
-    use.writes.some((step) => readSteps.has(step)) || use.reads.some((step) => writeSteps.has(step));
-  return new Set(placed.filter(clashes).map(({ arena }) => arena));
-}
-
-/** Arenas in which another step of a wave that touches this storage has something, where one of the two writes. */
-function waitingArenas(use: StorageUse, placed: readonly Placed[], waves: readonly number[]): ReadonlySet<number> {
-  const wavesOfSteps = (steps: readonly number[]) => new Set(steps.map((step) => waves[step]));
-  const [reads, writes] = [wavesOfSteps(use.reads), wavesOfSteps(use.writes)];
-  const waits = ({ use: other }: Placed) =>
-    other.writes.some((step) => reads.has(waves[step]) || writes.has(waves[step])) ||
-    other.reads.some((step) => writes.has(waves[step]));
-  return new Set(placed.filter(waits).map(({ arena }) => arena));
-}
-
-/** Lowest offset at which `bytes` fit between the storages that are alive. */
-function findGap(alive: readonly Placed[], bytes: number): number {
-  let offset = 0;
-  for (const other of [...alive].sort((a, b) => a.offset - b.offset)) {
-    if (other.offset - offset >= bytes) return offset;
-    offset = Math.max(offset, other.offset + other.bytes);
-  }
-  return offset;
 }

@@ -114,7 +114,9 @@ describe('16-bit filters', () => {
   });
 
   test('software adapters keep 32 bits', () => {
-    expect(new JitCompiler(device, { fp16: true, software: true }).fp16).toBe(false);
+    const compiler = new JitCompiler(device, { fp16: true, software: true });
+    expect(compiler.fp16).toBe(false);
+    compiler.dispose();
   });
 });
 
