@@ -263,12 +263,16 @@ function maxAbs(data: Float32Array): number {
 
 // --- timing ------------------------------------------------------------------------------------------------------------------
 
+/** What a runner leaves behind, garbage and work of the browser's other processes, is not charged to the next. */
+const SETTLE_MS = 500;
+
 async function takeTurns(lanes: readonly Lane[], { runs, capMs, onProgress }: MeasureOptions, model: string) {
   const isDone = ({ times }: Lane) => times.length >= 2 && times.reduce((sum, { ms }) => sum + ms, 0) > capMs;
   for (let round = 0; round < runs; round++) {
     for (const lane of lanes) {
       if (isDone(lane)) continue;
       onProgress?.(`${model} ${lane.runner.name}: run ${round + 1} of ${runs}`);
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
       const before = gpuCounts();
       const { ms, jsMs, busyMs } = await timed(() => lane.session.run());
       const after = gpuCounts();
