@@ -39,6 +39,12 @@ const STEPS: Readonly<Record<string, Step>> = {
   bundle: (scratch) => vitest('bundle', scratch),
 };
 
+/** Steps that take one core each and may share the machine; the others follow one by one. */
+const TOGETHER = [
+  ['typecheck', 'lint', 'format'],
+  ['golden', 'golden-corrupt'],
+];
+
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
 
 async function main(names: readonly string[]): Promise<boolean> {
@@ -51,13 +57,21 @@ async function main(names: readonly string[]): Promise<boolean> {
   const scratch = await mkdtemp(join(tmpdir(), 'inpose-test-'));
   const results = new Map<string, Tally>();
   try {
-    for (const [name, step] of Object.entries(STEPS)) {
-      if (names.length === 0 || names.includes(name)) results.set(name, await timed(name, step, scratch));
+    const wanted = Object.keys(STEPS).filter((name) => names.length === 0 || names.includes(name));
+    for (const group of groupsOf(wanted)) {
+      const tallies = await Promise.all(group.map((name) => timed(name, STEPS[name], scratch)));
+      for (const [i, name] of group.entries()) results.set(name, tallies[i]);
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
   return summarise(results);
+}
+
+/** The steps in order, those that run at once in one group. */
+function groupsOf(names: readonly string[]): string[][] {
+  const groups = names.map((name) => TOGETHER.find((group) => group.includes(name)) ?? [name]);
+  return [...new Set(groups)].map((group) => group.filter((name) => names.includes(name)));
 }
 
 async function timed(name: string, step: Step, scratch: string): Promise<Tally> {
