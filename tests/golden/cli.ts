@@ -114,7 +114,7 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
   let page: PageRunner | undefined;
   try {
     for (const job of jobs) {
-      if (PAGE_GROUPS.has(job.group)) page ??= await openPage(roots);
+      if (PAGE_GROUPS.has(job.group)) page ??= await openPage(roots, opts);
       const inPage = PAGE_GROUPS.has(job.group);
       const running = inPage ? runInPage(page!, job, opts) : runInNode(roots, job, opts);
       reports.push(...(await running.catch((error) => allFailed(job, inPage ? opts.backend : 'node', error))));
@@ -128,9 +128,10 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
 }
 
 /** Vite and a browser, only when a group needs them. */
-async function openPage(roots: readonly string[]): Promise<PageRunner> {
+async function openPage(roots: readonly string[], { corrupt = false }: Options): Promise<PageRunner> {
   const { startPageRunner } = await import('./page_runner.js');
-  return startPageRunner(PROJECT, roots);
+  // The two runs of the test command go side by side.
+  return startPageRunner(PROJECT, roots, corrupt ? 'golden-corrupt' : 'golden');
 }
 
 function runInNode(roots: readonly string[], job: Job, opts: Options): Promise<CaseReport[]> {

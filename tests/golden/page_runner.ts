@@ -13,11 +13,17 @@ export interface PageRunner {
   close(): Promise<void>;
 }
 
-/** Starts server and browser. `roots` are the golden folders that requests name by index. */
-export async function startPageRunner(project: string, roots: readonly string[]): Promise<PageRunner> {
+/**
+ * Starts server and browser.
+ *
+ * @param roots - the golden folders that requests name by index
+ * @param cache - see `openPageHost`
+ */
+export async function startPageRunner(project: string, roots: readonly string[], cache: string): Promise<PageRunner> {
   const { page, problems, close } = await openPageHost({
     project,
     script: 'tests/golden/page.ts',
+    cache,
     readyWhen: 'runGolden',
     files: (path) => readGolden(project, roots, path),
   });

@@ -18,6 +18,8 @@ export interface PageHostOptions extends ChromiumOptions {
   /** Name of the function on `window` that the page sets when it is ready. */
   readonly readyWhen: string;
   readonly files: FileLookup;
+  /** Names the place of the packages that are bundled for the page; servers that run at the same time need places of their own. */
+  readonly cache?: string;
   /** Console messages that are no fault; everything else at level warning or error is. */
   readonly ignore?: RegExp;
 }
@@ -63,7 +65,7 @@ function watchProblems(page: Page, ignore: RegExp | undefined): string[] {
   return problems;
 }
 
-async function startServer({ project, script, files }: PageHostOptions): Promise<ViteDevServer> {
+async function startServer({ project, script, files, cache = script }: PageHostOptions): Promise<ViteDevServer> {
   const server = await createServer({
     root: project,
     configFile: join(project, 'vite.config.ts'),
@@ -72,7 +74,7 @@ async function startServer({ project, script, files }: PageHostOptions): Promise
     // Packages that are found while the page runs would reload it. Vite looks for them only when it finds none bundled already, so
     // that each page needs a place of its own for them.
     optimizeDeps: { entries: [script] },
-    cacheDir: join(project, 'node_modules/.vite', script.replaceAll(/\W/g, '_')),
+    cacheDir: join(project, 'node_modules/.vite', cache.replaceAll(/\W/g, '_')),
     server: { host: '127.0.0.1', port: 0, hmr: false, watch: null, headers: ISOLATION_HEADERS },
   });
   return server.listen();
