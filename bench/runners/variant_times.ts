@@ -2,7 +2,8 @@
  * Variants of kernels as they were timed: what the tuner of the library sees, kept for tables of defaults. All variants of a shape are
  * compiled at once when the first is asked for, so that the time allowed goes into measuring.
  */
-import { compileProgram, GpuTimer } from '../../src/jit/gpu_timer.js';
+import { compileProgram } from '../../src/jit/compile_program.js';
+import { GpuTimer } from '../../src/jit/gpu_timer.js';
 import type { Variant } from '../../src/jit/kernels/program.js';
 import type { Choice } from '../../src/jit/plan.js';
 import type { VariantTimer } from '../../src/jit/tune.js';

@@ -1,6 +1,6 @@
 /** All persons of a frame cut out and normalised on the GPU: the dispatch of `ops/webgpu/warp_affine.ts` with its buffers. */
+import { compileProgram } from '../jit/compile_program.js';
 import type { FillInput } from '../jit/compiler.js';
-import { BackendError } from '../errors.js';
 import type { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import { cropWgsl, CROP_TILE, packTable, packTerms } from '../ops/webgpu/warp_affine.js';
 import type { WarpTerms } from '../structures/warp_maps.js';
@@ -53,13 +53,8 @@ export class GpuCrop {
   async prepare(external: boolean): Promise<void> {
     if (this.#pipelines.has(external)) return;
     const shape = { cropSize: this.#cropSize, inputSize: this.#inputSize, swap: this.#swap, external };
-    const module = this.#device.createShaderModule({ code: cropWgsl(shape), label: 'crop' });
-    try {
-      const compute = { module, entryPoint: 'main' };
-      this.#pipelines.set(external, await this.#device.createComputePipelineAsync({ layout: 'auto', compute }));
-    } catch (error) {
-      throw new BackendError(`crop: the shader does not compile: ${String(error)}`, { cause: error });
-    }
+    const label = external ? 'of imported pictures' : 'of copied pictures';
+    this.#pipelines.set(external, await compileProgram(this.#device, { wgsl: cropWgsl(shape), label }, 'crop'));
   }
 
   /**

@@ -5,6 +5,7 @@
 import { BackendError } from '../errors.js';
 import type { TypedArray } from '../ndarray.js';
 import { inSlices, type Steps } from '../slices.js';
+import { compileProgram } from './compile_program.js';
 import { ReadbackPool, runTogether } from './gpu_run.js';
 import type { BoundTo, CompileProgress, Plan, PlannedStep, Port } from './plan.js';
 
@@ -43,16 +44,7 @@ export class GpuShared {
   pipeline(wgsl: string, label: string): Promise<GPUComputePipeline> {
     let found = this.#pipelines.get(wgsl);
     if (!found) {
-      const module = this.device.createShaderModule({ code: wgsl, label });
-      const made = this.device.createComputePipelineAsync({
-        layout: 'auto',
-        label,
-        compute: { module, entryPoint: 'main' },
-      });
-      found = made.catch(async (error: unknown) => {
-        const why = (await firstError(module)) ?? String(error);
-        throw new BackendError(`jit: the shader "${label}" does not compile: ${why}`, { cause: error });
-      });
+      found = compileProgram(this.device, { wgsl, label });
       this.#pipelines.set(wgsl, found);
     }
     return found;
@@ -114,13 +106,6 @@ export class GpuShared {
     this.#constants.clear();
     this.#pipelines.clear();
   }
-}
-
-/** What is wrong with a shader, where the device is there to say. */
-async function firstError(module: GPUShaderModule): Promise<string | undefined> {
-  const info = await module.getCompilationInfo().catch(() => null);
-  const error = info?.messages.find(({ type }) => type === 'error');
-  return error && `line ${error.lineNum}: ${error.message}`;
 }
 
 /** What the GPU complains about on the side. Scopes are a stack, so each covers one synchronous section. */

@@ -2,6 +2,7 @@
  * Times kernel variants on the device: by timestamps of the GPU where it has them, else by the clock around as many repetitions as
  * make it readable. Works on buffers of its own, so that a network that runs meanwhile is not touched.
  */
+import { compileProgram } from './compile_program.js';
 import type { Binding, Program, Variant } from './kernels/program.js';
 import type { Choice } from './plan.js';
 import type { VariantTimer } from './tune.js';
@@ -19,11 +20,6 @@ interface Step {
 
 /** Makes the pipeline of a program. */
 export type CompileProgram = (device: GPUDevice, program: Program) => Promise<GPUComputePipeline>;
-
-export const compileProgram: CompileProgram = (device, { wgsl, label }) => {
-  const module = device.createShaderModule({ code: wgsl, label });
-  return device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
-};
 
 export class GpuTimer implements VariantTimer {
   readonly #device: GPUDevice;

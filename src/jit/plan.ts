@@ -94,7 +94,7 @@ export function* planning(graph: Graph, limits: PlanLimits, options: PlanOptions
   const nodes = graph.nodes.filter((node) => !free.has(node));
   const traced: Staged[] = [];
   for (const [i, node] of nodes.entries()) {
-    for (const program of programsOf(node, context)) traced.push({ program, node: i, ...touches(program, i, context) });
+    for (const program of programsOf(node, context)) traced.push(stage(program, i, context));
     yield;
   }
   const wavesAsTraced = wavesOf(traced);
@@ -102,7 +102,7 @@ export function* planning(graph: Graph, limits: PlanLimits, options: PlanOptions
   const staged = order.map((step) => traced[step]);
   const waves = order.map((step) => wavesAsTraced[step]);
   const outputs = graph.outputs.map((id) => views.get(id)!);
-  const uses = storageUses(graph, context, staged, outputs);
+  const uses = storageUses(graph, staged, outputs);
   const memory = planMemory(uses, waves, limits.maxStorageBufferBindingSize);
   yield;
   const described = nodes.map((node): PlannedNode => {
@@ -136,61 +136,54 @@ function storageOf(binding: Binding, { graph, view, constant }: KernelContext): 
   const data = constant(binding.value);
   if (data) return { key: constantKey(data), bytes: data.byteLength, data };
   const { storage } = view(binding.value);
-  return { key: storageKey(storage), bytes: graph.values[storage].shape.reduce((a, b) => a * b, 4) };
+  return { key: storageKey(storage), bytes: bytesOf(graph, storage) };
 }
 
 interface Staged extends Touches {
   readonly program: Program;
   /** Which node it belongs to. */
   readonly node: number;
+  /** Of the storages that it touches. */
+  readonly bytes: ReadonlyMap<string, number>;
 }
 
-/** Storages that a program reads and writes; constants are not among them. */
-function touches({ bindings }: Program, node: number, { constant, view }: KernelContext): Touches {
-  const [reads, writes]: [string[], string[]] = [[], []];
-  for (const binding of bindings) {
-    if (binding.kind === 'scratch') {
-      (binding.access === 'read' ? reads : writes).push(scratchKey(node, binding.name));
-    } else if (binding.kind !== 'constant' && !constant(binding.value)) {
-      (binding.kind === 'read' ? reads : writes).push(storageKey(view(binding.value).storage));
+/** A program with the storages that it reads and writes; constants are not among them. */
+function stage(program: Program, node: number, { graph, constant, view }: KernelContext): Staged {
+  const [reads, writes, bytes] = [[] as string[], [] as string[], new Map<string, number>()];
+  const touch = (id: string, size: number, reading: boolean) => {
+    (reading ? reads : writes).push(id);
+    bytes.set(id, size);
+  };
+  for (const binding of program.bindings) {
+    if (binding.kind === 'scratch') touch(scratchKey(node, binding.name), binding.size * 4, binding.access === 'read');
+    else if (binding.kind !== 'constant' && !constant(binding.value)) {
+      const { storage } = view(binding.value);
+      touch(storageKey(storage), bytesOf(graph, storage), binding.kind === 'read');
     }
   }
-  return { reads, writes };
+  return { program, node, reads, writes, bytes };
 }
 
-function storageUses(
-  graph: Graph,
-  context: KernelContext,
-  staged: readonly Staged[],
-  outputs: readonly View[],
-): StorageUse[] {
-  const bytes = storageBytes(graph, context, staged);
-  const uses = new Map([...bytes].map(([id, size]) => [id, { id, bytes: size, reads: [], writes: [] } as Use]));
+function storageUses(graph: Graph, staged: readonly Staged[], outputs: readonly View[]): StorageUse[] {
+  const inputs = new Map(graph.inputs.map((id) => [storageKey(id), bytesOf(graph, id)]));
+  const kept = new Set(outputs.map((view) => storageKey(view.storage)));
+  const uses = new Map<string, StorageUse & { readonly reads: number[]; readonly writes: number[] }>();
+  for (const bytes of [inputs, ...staged.map((step) => step.bytes)]) {
+    for (const [id, size] of bytes) {
+      if (uses.has(id)) continue;
+      uses.set(id, { id, bytes: size, reads: [], writes: [], fromStart: inputs.has(id), toEnd: kept.has(id) });
+    }
+  }
   for (const [step, { reads, writes }] of staged.entries()) {
     for (const id of reads) uses.get(id)!.reads.push(step);
     for (const id of writes) uses.get(id)!.writes.push(step);
   }
-  const inputs = new Set(graph.inputs.map(storageKey));
-  const kept = new Set(outputs.map((view) => storageKey(view.storage)));
-  return [...uses.values()].map((use) => ({ ...use, fromStart: inputs.has(use.id), toEnd: kept.has(use.id) }));
+  return [...uses.values()];
 }
 
-type Use = StorageUse & { readonly reads: number[]; readonly writes: number[] };
-
-/** Of every storage that takes memory. */
-function storageBytes(graph: Graph, { constant, view }: KernelContext, staged: readonly Staged[]): Map<string, number> {
-  const bytesOf = (id: ValueId) => graph.values[id].shape.reduce((a, b) => a * b, 4);
-  const bytes = new Map(graph.inputs.map((id) => [storageKey(id), bytesOf(id)]));
-  for (const { program, node } of staged) {
-    for (const binding of program.bindings) {
-      if (binding.kind === 'scratch') bytes.set(scratchKey(node, binding.name), binding.size * 4);
-      else if (binding.kind !== 'constant' && !constant(binding.value)) {
-        const { storage } = view(binding.value);
-        bytes.set(storageKey(storage), bytesOf(storage));
-      }
-    }
-  }
-  return bytes;
+/** Of a contiguous value of 32-bit numbers. */
+function bytesOf({ values }: Graph, id: ValueId): number {
+  return values[id].shape.reduce((a, b) => a * b, 4);
 }
 
 function bind(binding: Binding, node: number, context: KernelContext, memory: MemoryPlan): BoundTo {

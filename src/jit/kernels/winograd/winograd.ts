@@ -9,7 +9,7 @@ import { directConv, directWidth, type DirectTile } from '../conv_direct.js';
 import { convBindings, convLabel, type ConvParts } from '../conv_parts.js';
 import { bufferType, epilogue, indexAt, preamble, typeOf, type Width } from '../operands.js';
 import { declare, groups, type Program } from '../program.js';
-import { TRANSFORMS, transformTile } from './matrices.js';
+import { pointsOf, TRANSFORMS, transformTile } from './matrices.js';
 import { productParts, scratch, transformedFilter, type Tiling } from './tiling.js';
 
 const WORKGROUP = 64;
@@ -29,6 +29,16 @@ export function winogradConv(parts: ConvParts, tiling: Tiling, tile: DirectTile)
   ];
 }
 
+/** How a shader begins whose invocations have a tile and a channel, or four, each. */
+function tilePerInvocation(total: number, perTile: number): string {
+  return `@compute @workgroup_size(${WORKGROUP})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= ${total}u) { return; }
+  let n = id.z;
+  let c = id.x % ${perTile}u;
+  let tile = id.x / ${perTile}u;`;
+}
+
 /** One tile times four channels, or one, per invocation. */
 function toTiles(parts: ConvParts, { size, points, tilesX, tiles, rows, input: result }: Tiling): Program {
   const { node, input } = parts;
@@ -38,7 +48,7 @@ function toTiles(parts: ConvParts, { size, points, tilesX, tiles, rows, input: r
   const type = typeOf(width);
   const perTile = inner / width;
   const total = tiles * perTile;
-  const sides = Array.from({ length: size + 2 }, (_, i) => i);
+  const sides = Array.from({ length: pointsOf(size) }, (_, i) => i);
   const step = input.rowStride / width;
   const statements = transformTile(
     TRANSFORMS[size].input,
@@ -46,12 +56,7 @@ function toTiles(parts: ConvParts, { size, points, tilesX, tiles, rows, input: r
     (i, j, value) => `result[place + ${(i * sides.length + j) * rows * perTile}u] = ${value};`,
   );
   const wgsl = `${declare(['source', 'result'], type)}
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${total}u) { return; }
-  let n = id.z;
-  let c = id.x % ${perTile}u;
-  let tile = id.x / ${perTile}u;
+${tilePerInvocation(total, perTile)}
   let y0 = i32(tile / ${tilesX}u) * ${size} - ${pad[0]};
   let x0 = i32(tile % ${tilesX}u) * ${size} - ${pad[1]};
   ${sides.map((i) => `let inY${i} = y0 + ${i} >= 0 && y0 + ${i} < ${h}; let inX${i} = x0 + ${i} >= 0 && x0 + ${i} < ${w};`).join('\n  ')}
@@ -77,7 +82,7 @@ function fromTiles(parts: ConvParts, { size, points, tilesX, tiles, rows, output
   const type = typeOf(width);
   const perTile = outer / width;
   const total = tiles * perTile;
-  const side = size + 2;
+  const side = pointsOf(size);
   const statements = transformTile(
     TRANSFORMS[size].output,
     (y, x) => `products[first + ${(y * side + x) * rows * perTile}u]`,
@@ -97,12 +102,7 @@ function fromTiles(parts: ConvParts, { size, points, tilesX, tiles, rows, output
   const types = [type, ...bias.map(() => type), ...extras.map(({ view }) => bufferType(view, width)), type];
   const wgsl = `${declare(names, types)}
 ${preamble(expr)}
-@compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${total}u) { return; }
-  let n = id.z;
-  let c = id.x % ${perTile}u;
-  let tile = id.x / ${perTile}u;
+${tilePerInvocation(total, perTile)}
   let y0 = tile / ${tilesX}u * ${size}u;
   let x0 = tile % ${tilesX}u * ${size}u;
   let first = (n * ${points * rows}u + tile) * ${perTile}u + c;
