@@ -74,7 +74,7 @@ def make(o):
     while sum(len(p['kps']) for p in parts) < o.count:
         parts.append(composer.batch(store, 50))
     cat = lambda k: torch.cat([p[k] for p in parts])[:o.count].numpy()
-    image = (cat('image').transpose(0, 2, 3, 1) * 255).round().astype(np.uint8)
+    image = np.ascontiguousarray(cat('image').transpose(0, 2, 3, 1))
     np.savez_compressed(o.out, image=image, **{k: cat(k) for k in ('kps', 'area', 'box')})
     print(o.out, len(image), 'crops of', store.records, 'records')
 

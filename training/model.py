@@ -30,10 +30,10 @@ def _hrnet(width, blocks=2, stage1=32, stage1_blocks=2, stage3_modules=1):
     return backbone, head
 
 
-def _resnet(base, deconvs=(96, 64), convs=(), depth=18):
-    backbone = dict(type='ResNet', depth=depth, stem_channels=base, base_channels=base, strides=[1, 2, 2, 1],
-                    dilations=[1, 1, 1, 1], out_indices=[3])
-    head = dict(type='HeatmapHead', in_channels=base * 8, out_channels=17, deconv_out_channels=list(deconvs),
+def _resnet(depth, stages, base, deconvs, convs):
+    backbone = dict(type='ResNet', depth=depth, num_stages=stages, stem_channels=base, base_channels=base,
+                    strides=[1, 2, 2, 1][:stages], dilations=[1] * stages, out_indices=[stages - 1])
+    head = dict(type='HeatmapHead', in_channels=base << (stages - 1), out_channels=17, deconv_out_channels=list(deconvs),
                 deconv_kernel_sizes=[2] * len(deconvs), final_layer=dict(kernel_size=3, padding=1))
     if convs:
         head.update(conv_out_channels=list(convs), conv_kernel_sizes=[3] * len(convs))
@@ -55,7 +55,8 @@ def _config(backbone, head):
 
 
 CONFIGS = {
-    'resnet18_b20': lambda: _config(*_resnet(20, (80, 48), (48,))),
+    'resnet34_b24': lambda: _config(*_resnet(34, 3, 24, (64, 48), (48,))),
+    'resnet18_b20': lambda: _config(*_resnet(18, 4, 20, (80, 48), (48,))),
     'hrnet_w14': lambda: _config(*_hrnet(14, stage3_modules=2)),
 }
 
@@ -190,10 +191,13 @@ class ResNet(nn.Module):
         for i, (n, stride) in enumerate(zip(self.BLOCKS[depth], strides)):
             setattr(self, f'layer{i + 1}', res_layer(BasicBlock, n, c, base_channels << i, stride))
             c = base_channels << i
+        self.stages = len(strides)
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for i in range(self.stages):
+            x = getattr(self, f'layer{i + 1}')(x)
+        return x
 
 
 class Deconv2(nn.ConvTranspose2d):

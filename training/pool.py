@@ -12,7 +12,9 @@ import time
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
+COARSE = 4                  # pixels of a record per pixel of `Store.coarse`
 NAMES = dict(rgba=np.uint8, kps=np.float32, frame=np.float32, box=np.float32, kind=np.uint8)
 
 
@@ -56,13 +58,17 @@ class Store:
         self.kps, self.frame, self.box = (new(*s, dtype=torch.float32) for s in ((17, 3), (4,), (4,)))
         self.kind = new(dtype=torch.uint8)
         self.border = new(4, dtype=torch.float32)               # share of each border (left, top, right, bottom) that is covered
+        self.coarse = new(256 // COARSE, 192 // COARSE, dtype=torch.uint8)      # mean alpha
+        self.shade = new(32, 24, dtype=torch.uint8)             # alpha, blurred, for a shadow around the person
         self.filled = np.zeros(slots, bool)
         self.valid = torch.zeros(0, dtype=torch.long, device=self.device)
         self.records = 0
-        self.back = torch.from_numpy(np.ascontiguousarray(backgrounds)).to(self.device)
+        self.back = torch.zeros(0, *backgrounds.shape[1:], dtype=torch.uint8, device=self.device)
+        self.add_backgrounds(backgrounds)
 
     def add_backgrounds(self, backgrounds):
         self.back = torch.cat([self.back, torch.from_numpy(np.ascontiguousarray(backgrounds)).to(self.device)])
+        self.back_mean = self.back[:, ::4, ::4].float().mean((1, 2)) / 255      # [N, 3] in 0..1
 
     def put(self, slots, arrays):
         """Copies records into their slots. arrays: dict of numpy arrays in the order of `slots`."""
@@ -78,6 +84,7 @@ class Store:
             if cuda:
                 v = v.pin_memory()
             getattr(self, name).index_copy_(0, at, v.to(self.device, non_blocking=cuda))
+        self._put_alpha(at)
         if cuda:
             torch.cuda.current_stream().synchronize()
         self.filled[slots] = True
@@ -88,23 +95,28 @@ class Store:
         valid = self.valid
         return valid[torch.randint(len(valid), (n,), device=self.device)]
 
+    def _put_alpha(self, at):
+        for some in at.split(2048):
+            alpha = self.rgba[some][..., 3].float()[:, None]
+            self.coarse.index_copy_(0, some, F.avg_pool2d(alpha, COARSE)[:, 0].round().byte())
+            soft = F.avg_pool2d(F.avg_pool2d(F.avg_pool2d(alpha, 8), 5, 1, 2), 5, 1, 2)
+            self.shade.index_copy_(0, some, soft[:, 0].round().byte())
+
     def take(self, ids):
-        """dict(rgba [n, 4, 256, 192] premultiplied 0..1, alpha [n, 1, ...], kps, frame, box, kind)."""
-        raw = self.rgba[ids]
-        alpha = raw[..., 3:].float().mul_(1 / 255)
-        rgba = torch.cat([raw[..., :3].float().mul_(1 / 255).mul_(alpha), alpha], -1).permute(0, 3, 1, 2)
-        # the files give borders between pixels; from here on whole numbers are pixel centres
+        """dict(ids, kps, frame, box, kind), in sprite pixels: whole numbers are pixel centres (the files give borders between pixels)."""
         kind, frame, box = self.kind[ids], self.frame[ids] - .5, self.box[ids] - .5
         # where somebody or something is cut by the sprite's border, the photograph ends there; a scene always does
         limit = torch.tensor([-.5, -.5, 191.5, 255.5], device=self.device)
         inner = torch.cat([torch.maximum(frame[:, :2], limit[:2]), torch.minimum(frame[:, 2:], limit[2:])], 1)
         frame = torch.where((kind == 1)[:, None] | (self.border[ids] > .1), inner, frame)
-        return dict(rgba=rgba, alpha=rgba[:, 3:], kps=self.kps[ids], frame=frame, box=box, kind=kind)
+        return dict(ids=ids, kps=self.kps[ids], frame=frame, box=box, kind=kind)
 
-    def backgrounds(self, n):
-        """Random backgrounds [n, 3, S, S] in 0..1."""
-        b = self.back[torch.randint(len(self.back), (n,), device=self.device)]
-        return b.permute(0, 3, 1, 2).float().mul_(1 / 255)
+    def alpha_at(self, ids, x, y):
+        """Alpha 0..1 of record ids [n] at the pixels nearest to x, y [n, ...]; 0 outside."""
+        xi, yi = x.round().long(), y.round().long()
+        inside = (xi >= 0) & (xi < 192) & (yi >= 0) & (yi < 256)
+        a = self.rgba[ids.view(-1, *[1] * (x.ndim - 1)), yi.clamp(0, 255), xi.clamp(0, 191), 3]
+        return a * inside * (1 / 255)
 
 
 class Feeder(threading.Thread):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Everything on the GPU machine, from the repository's root:
 #   bash training/run_gpu.sh SECONDS OUTDIR [options of train.py]    one training run; ends by itself about 40 s after SECONDS
-#   bash training/run_gpu.sh --smoke OUTDIR [SECONDS]                how fast every part is, and a short run of the whole
+#   bash training/run_gpu.sh --smoke OUTDIR [options of smoke.py]    how fast every part is, and TRY seconds of the whole
 # OUTDIR gets log.txt, ema.pth, resume.pth (every 75 s and at the end), crops.png, held-out.png, generator.log. The ring of records
 # lies in POOL (default: shared memory where 40 GiB of it are free, else /tmp).
 set -euo pipefail
@@ -21,13 +21,11 @@ trap 'rm -rf "$POOL"' EXIT
 "$python" "$here/generator/generate.py" --assets "$here/assets" --pool "$POOL/first" --slots 4 --seed 1 --count 2 > "$out/generator.log" 2>&1 \
   || { cat "$out/generator.log"; exit 1; }
 if [ "$mode" = --smoke ]; then
-  seconds=${1:-45}
-  "$python" -u "$here/smoke.py" --pool "$POOL/smoke" --workers "$workers" --slots 20000 --seconds "$seconds" 2>&1 | tee "$out/smoke.txt"
+  "$python" -u "$here/smoke.py" --pool "$POOL/smoke" --workers "$workers" --slots 20000 "$@" 2>&1 | tee "$out/smoke.txt"
   cp "$POOL/smoke/generator.log" "$out/generator-smoke.log" || true
   rm -rf "$POOL/smoke"
-  exec_seconds=20
-  "$python" -u "$here/train.py" --out "$out" --pool "$POOL/run" --seconds $exec_seconds --workers "$workers" --slots 20000 --start 1000 \
-    --backgrounds 480 --val 256 --checkpoint-every 8 2>&1 | tail -40
+  "$python" -u "$here/train.py" --out "$out" --pool "$POOL/run" --seconds "${TRY:-10}" --workers "$workers" --slots 20000 --start 1000 \
+    --backgrounds 480 --val 256 --checkpoint-every 8 ${COMPILE:+--compile} 2>&1 | tail -40
 else
   "$python" -u "$here/train.py" --out "$out" --pool "$POOL/run" --seconds "$mode" --workers "$workers" --slots "$slots" "$@"
 fi

@@ -1,10 +1,12 @@
 """How fast each part is on this machine: generator, composer, trainer (plain and compiled). Prints one line per finding.
 
-python smoke.py --assets DIR --pool DIR --workers 15 --seconds 40
+python smoke.py --pool DIR --workers 15 --seconds 40
 """
 import argparse
 import os
 import shutil
+import subprocess
+import sys
 import time
 
 os.environ.setdefault('OMP_NUM_THREADS', '4')
@@ -14,7 +16,7 @@ import workers
 from compose import Composer
 from model import CONFIGS
 from pool import Feeder, Pool, Store
-from train import HERE, Trainer, wait_for
+from train import HERE, SIZES, Crops, Trainer, batch_of, wait_for
 
 
 class Options:
@@ -53,18 +55,24 @@ def rate(f, device, least=1.5, warm=3):
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--assets', default=os.path.join(HERE, 'assets'))
-    a.add_argument('--pool', required=True)
+    a.add_argument('--pool')
     a.add_argument('--workers', type=int, default=15)
     a.add_argument('--slots', type=int, default=20000)
-    a.add_argument('--seconds', type=float, default=40)
     a.add_argument('--batch', type=int, default=512)
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    a.add_argument('--least', type=float, default=1.5)
+    a.add_argument('--least', type=float, default=1.5, help='seconds of every measurement')
+    a.add_argument('--configs', nargs='*', default=list(CONFIGS), choices=CONFIGS)
+    a.add_argument('--compile', nargs='*', default=[], choices=CONFIGS, help='configs to compile, too')
+    a.add_argument('--only-compile', nargs=3, metavar=('CONFIG', 'W', 'H'), help=argparse.SUPPRESS)
     o = a.parse_args()
+    if o.only_compile:
+        return compile_one(o)
     began = time.time()
     clock = lambda: f'[{time.time() - began:5.1f} s]'
     device = torch.device(o.device)
     system()
+    compilers = [subprocess.Popen([sys.executable, __file__, '--only-compile', c, str(w), str(h), '--batch', str(o.batch)])
+                 for c in o.compile for w, h in SIZES]
     processes = []
     try:
         count = 16 * o.workers
@@ -72,76 +80,71 @@ def main():
         print(clock(), f'{count} backgrounds', flush=True)
         processes = workers.start_generators(o.assets, o.pool, o.slots, 1, o.workers, os.path.join(o.pool, 'generator.log'))
         pool = Pool(o.pool, o.workers)
-        print(clock(), 'generators started', flush=True)
         wait_for(lambda: min(pool.count[:o.workers]) >= 3, processes, 120, 'records')
         r0, c0 = time.time(), int(pool.count.sum())
         print(clock(), 'all generators at work', flush=True)
+        for c in compilers:
+            c.wait()
+        print(clock(), f'{len(compilers)} compilers ended', flush=True)
         store = Store(device, o.slots, backgrounds)
         feeder = Feeder(pool, store)
         wait_for(lambda: pool.count.sum() > 200, processes, 60, 'records')
-        feeder.step()
-        measure(o, device, store, clock, began)
-        print(clock(), f'generator: {(pool.count.sum() - c0) / (time.time() - r0):.0f} records/s from {o.workers} workers', flush=True)
         t, n = time.time(), feeder.step()
         print(clock(), f'feeder: {n} records in {time.time() - t:.2f} s', flush=True)
-        if time.time() - began < o.seconds - 8:
-            compiled(o, device, clock)
+        measure(o, device, store, clock)
+        print(clock(), f'generator: {(pool.count.sum() - c0) / (time.time() - r0):.0f} records/s from {o.workers} workers', flush=True)
     finally:
         workers.stop(processes)
 
 
-def measure(o, device, store, clock, began):
+def compile_one(o):
+    """Fills the compiler's cache for one network and size."""
+    config, size = o.only_compile[0], tuple(int(v) for v in o.only_compile[1:])
+    t = time.time()
+    Trainer(Options(config=config, device=o.device, compile=True)).warm([(size, batch_of(o, size))])
+    print(f'compiled {config} {size[1]}x{size[0]}: {time.time() - t:.1f} s', flush=True)
+
+
+def measure(o, device, store, clock):
     batches = {}
-    for size in ((192, 256), (96, 128)):
-        composer = Composer(device, size)
-        t = time.time()
-        batches[size] = composer.batch(store, o.batch)
-        first = time.time() - t
-        r = rate(lambda: composer.batch(store, o.batch), device, o.least)
-        memory = torch.cuda.max_memory_allocated() / 2 ** 30 if device.type == 'cuda' else 0
-        print(clock(), f'composer {size[1]}x{size[0]}: {r * o.batch:.0f} crops/s (first call {first:.1f} s, {memory:.1f} GiB at most)', flush=True)
-        if size[0] == 192 and device.type == 'cuda':
-            profile(composer, store, o.batch)
-    for name in CONFIGS:
-        trainer = Trainer(Options(config=name, device=o.device))
-        trainer.net.train()
-        for size, b in batches.items():
-            r = rate(lambda: trainer.train_step(b, size, .3), device, o.least)
-            print(clock(), f'trainer {name} {size[1]}x{size[0]}: {r * o.batch:.0f} crops/s', flush=True)
-
-
-def profile(composer, store, n):
-    """GPU and CPU time of the composer's parts, in ms per batch."""
-    parts = {}
-    for name in ('_visible', '_paint', '_camera', '_blur', '_light', '_shrink', '_noise', '_jpeg', '_joints'):
-        def timed(*args, f=getattr(composer, name), name=name):
-            torch.cuda.synchronize()
+    for size in SIZES:
+        crops = Crops(Composer(device, size), store, batch_of(o, size))
+        batches[size] = crops.next()
+        r = rate(crops.next, device, o.least, 4)
+        print(clock(), f'composer {size[1]}x{size[0]}: {r * crops.batch:.0f} crops/s', flush=True)
+        if device.type == 'cuda':
+            profile(crops.composer.batch, store, crops.batch * crops.TOGETHER)
+    for compiled in (False, True):
+        for name in o.compile if compiled else o.configs:
             t = time.time()
-            out = f(*args)
-            torch.cuda.synchronize()
-            parts[name] = parts.get(name, 0) + (time.time() - t) * 1e3
-            return out
-        setattr(composer, name, timed)
-    t = time.time()
-    for _ in range(3):
-        composer.batch(store, n)
+            trainer = Trainer(Options(config=name, device=o.device, compile=compiled))
+            if device.type == 'cuda':
+                trainer.warm([(size, batch_of(o, size)) for size in SIZES])
+            print(clock(), f'trainer {name}{" compiled" * compiled} ready in {time.time() - t:.1f} s', flush=True)
+            trainer.net.train()
+            for size, b in batches.items():
+                r = rate(lambda: trainer.train_step(b, size, .3), device, o.least)
+                print(clock(), f'trainer {name}{" compiled" * compiled} {size[1]}x{size[0]}: {r * len(b["kps"]):.0f} crops/s', flush=True)
+            if device.type == 'cuda':
+                profile(trainer.train_step, b, size, .3)
+
+
+def profile(f, *args):
+    """The kernels that take most of the GPU's time, in ms per call."""
+    from torch.profiler import ProfilerActivity
+    calls = 4
     torch.cuda.synchronize()
-    print(f'  of {(time.time() - t) / 3 * 1e3:.1f} ms: ' + ', '.join(f'{k} {v / 3:.1f}' for k, v in parts.items()), flush=True)
-
-
-def compiled(o, device, clock):
-    t = time.time()
-    try:
-        trainer = Trainer(Options(config=next(iter(CONFIGS)), device=o.device, compile=True))
-        trainer.net.train()
-        b = dict(image=torch.rand(o.batch, 3, 256, 192, device=device), kps=torch.rand(o.batch, 17, 3, device=device) * 150,
-                 absent=torch.zeros(o.batch, 17, dtype=torch.bool, device=device))
-        trainer.train_step(b, (192, 256), .3)
-        first = time.time() - t
-        r = rate(lambda: trainer.train_step(b, (192, 256), .3), device, o.least)
-        print(clock(), f'trainer compiled: first step {first:.1f} s, {r * o.batch:.0f} crops/s', flush=True)
-    except Exception as e:
-        print(clock(), f'compiling failed after {time.time() - t:.1f} s: {type(e).__name__}: {str(e)[:300]}', flush=True)
+    with torch.profiler.profile(activities=[ProfilerActivity.CUDA]) as p:
+        t = time.time()
+        for _ in range(calls):
+            f(*args)
+        queued = time.time() - t
+        torch.cuda.synchronize()
+        spent = time.time() - t
+    times = {e.key: e.self_device_time_total / 1e3 / calls for e in p.key_averages()}
+    top = sorted(times.items(), key=lambda kv: -kv[1])[:14]
+    print(f'  {spent / calls * 1e3:.1f} ms a call, {queued / calls * 1e3:.1f} to queue it, GPU {sum(times.values()):.1f}: '
+          + '; '.join(f'{k[:58]} {v:.2f}' for k, v in top), flush=True)
 
 
 if __name__ == '__main__':

@@ -27,6 +27,7 @@ from model import CONFIGS, FLIP, MEAN, STD, build, parameter_count
 from pool import Feeder, Pool, Store
 
 VAL_SEED = 987654
+SIZES = (96, 128), (144, 192), (192, 256)                # (W, H) of the crops, one after the other
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -34,7 +35,7 @@ def arguments():
     a = argparse.ArgumentParser()
     a.add_argument('--out', required=True)
     a.add_argument('--seconds', type=float, default=530, help='wall clock of the training itself')
-    a.add_argument('--config', default='resnet18_b20', choices=CONFIGS)
+    a.add_argument('--config', default=next(iter(CONFIGS)), choices=CONFIGS)
     a.add_argument('--assets', default=os.path.join(HERE, 'assets'))
     a.add_argument('--pool', help='folder of the ring files; default: OUT/pool')
     a.add_argument('--slots', type=int, default=100000)
@@ -44,46 +45,18 @@ def arguments():
     a.add_argument('--batch', type=int, default=512)
     a.add_argument('--lr', type=float, default=3e-3)
     a.add_argument('--decay', type=float, default=.02)
-    a.add_argument('--replay', type=int, default=24, help='composed batches kept to be seen once more; 0: none')
-    a.add_argument('--low-until', type=float, default=.25, help='share of the time at half the input size')
+    a.add_argument('--low-until', type=float, default=.35, help='share of the time at half the input size')
+    a.add_argument('--middle-until', type=float, default=.65, help='share of the time at three quarters at most')
     a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
     a.add_argument('--start', type=int, default=3000, help='records to wait for')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--resume')
     a.add_argument('--checkpoint-every', type=float, default=75, help='seconds')
     a.add_argument('--val', type=int, default=512, help='held-out records; 0: none')
-    a.add_argument('--compile', action='store_true')
+    a.add_argument('--compile', action='store_true', help='torch.compile: some minutes the first time, two thirds of the time of a step')
     a.add_argument('--steps', type=int, help='stop after so many steps (for tests)')
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return a.parse_args()
-
-
-class Replay:
-    """The last composed batches, each to be seen again mirrored and in another light: composing takes longer than a step."""
-
-    def __init__(self, keep):
-        self.keep, self.kept = keep, []
-
-    def add(self, batch):
-        if self.kept and self.kept[0]['image'].shape != batch['image'].shape:
-            self.kept.clear()                       # the input size has changed
-        if len(self.kept) == self.keep:
-            self.kept.pop(int(torch.randint(self.keep, ())))
-        self.kept.append({k: batch[k] for k in ('image', 'kps', 'absent')})
-
-    def ready(self):
-        return len(self.kept) == self.keep
-
-    def draw(self):
-        """A batch of crops from four of the kept ones."""
-        parts = [self.kept[i] for i in torch.randint(self.keep, (4,)).tolist()]
-        n = len(parts[0]['kps'])
-        at = torch.randperm(n, device=parts[0]['kps'].device)
-        image, kps, absent = (torch.cat([p[k][at[i::4]] for i, p in enumerate(parts)]) for k in ('image', 'kps', 'absent'))
-        light = torch.exp(.12 * torch.randn(len(image), 1, 1, 1, device=image.device)).to(image.dtype)
-        kps = kps[:, FLIP].clone()
-        kps[..., 0] = image.shape[3] - 1 - kps[..., 0]
-        return dict(image=(image.flip(3) * light).clamp_(0, 1), kps=kps, absent=absent[:, FLIP])
 
 
 class Trainer:
@@ -107,28 +80,42 @@ class Trainer:
         self.done = 0.                              # seconds of the budget used before this process
         if o.resume:
             self.load(o.resume)
-        self.forward = torch.compile(self.net, dynamic=False) if o.compile else self.net
+        self.losses = self._losses
+        if o.compile:
+            torch._dynamo.config.suppress_errors = True     # what cannot be compiled runs as it is
+            self.losses = torch.compile(self._losses, dynamic=False)
         pairs = [(a, b) for a, b in zip(self.ema.state_dict().values(), self.net.state_dict().values()) if a.is_floating_point()]
         self.ema_values, self.net_values = [a for a, _ in pairs], [b for _, b in pairs]
         self.mean = torch.tensor(MEAN, device=self.device).view(1, 3, 1, 1)
         self.std = torch.tensor(STD, device=self.device).view(1, 3, 1, 1)
 
     def normalise(self, image):
-        x = (image * 255 - self.mean) / self.std
-        return x.contiguous(memory_format=torch.channels_last)
+        """uint8 or 0..255 [n, 3, H, W] -> the network's input."""
+        return ((image.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
-    def autocast(self):
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+    def _losses(self, image, kps, absent, size):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            maps = self.net(self.normalise(image))
+        return codec.losses(maps, kps, absent, size)
+
+    def warm(self, sizes):
+        """One step without effect per (size, batch): compiles, and lets cuDNN choose."""
+        kept = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.net.train()
+        for (w, h), n in sizes:
+            image = torch.randint(256, (n, h, w, 3), dtype=torch.uint8, device=self.device).permute(0, 3, 1, 2)
+            kps = torch.rand(n, 17, 3, device=self.device) * h / 2
+            sum(self.losses(image, kps, kps[..., 2] > h / 4, (w, h))).backward()
+        self.opt.zero_grad(set_to_none=True)
+        self.net.load_state_dict(kept)
 
     def train_step(self, b, size, part):
-        """part: 0..1 of the budget. Returns the two losses (on the device)."""
+        """part: 0..1 of the budget. Returns the two losses and their sum (on the device)."""
         o = self.o
         lr = o.lr * min(1, (self.step + 1) / 150) * (.5 + .5 * math.cos(math.pi * min(part, 1))) + o.lr * .002
         for g in self.opt.param_groups:
             g['lr'] = lr
-        with self.autocast():
-            maps = self.forward(self.normalise(b['image']))
-        where, much = codec.losses(maps, b['kps'], b['absent'], size)
+        where, much = self.losses(b['image'], b['kps'], b['absent'], size)
         mix = max(0., .5 + .5 * math.cos(math.pi * min(part / o.where_until, 1)))
         loss = mix * where + .3 * much
         self.opt.zero_grad(set_to_none=True)
@@ -178,7 +165,7 @@ class Trainer:
         """val: list of composed batches of the full input size."""
         pred = []
         for b in val:
-            image = b['image']
+            image = b['image'].float()
             if image.shape[2] != size[1]:
                 image = torch.nn.functional.interpolate(image, size=size[::-1], mode='area')
             x = self.normalise(image)
@@ -232,7 +219,7 @@ def held_out(o, backgrounds, device, processes):
 
 
 def overlays(o, name, batch, pred=None, count=32):
-    image = (batch['image'][:count].permute(0, 2, 3, 1).float() * 255).clamp(0, 255).byte().cpu().numpy()
+    image = batch['image'][:count].permute(0, 2, 3, 1).contiguous().cpu().numpy()
     kps = batch['kps'][:count].cpu().numpy() if pred is None else pred[:count]
     try:
         sheet(os.path.join(o.out, name), image, kps, batch['box'][:count].cpu().numpy(), thr=.05 if pred is None else .3)
@@ -269,6 +256,9 @@ def main():
         say(f'{time.time() - began:.1f} s: {len(backgrounds)} backgrounds, generators started')
         trainer = Trainer(o)
         say(o.config, parameter_count(trainer.net), 'parameters on', o.device, torch.__version__)
+        if device.type == 'cuda':
+            trainer.warm([(size, batch_of(o, size)) for size in SIZES])
+            say(f'{time.time() - began:.1f} s: warm')
         val = held_out(o, backgrounds, device, held) if o.val else None
         say(f'{time.time() - began:.1f} s: {len(val or []) * 64} held-out crops')
         pool = Pool(o.pool, o.workers or o.pool_workers)
@@ -284,16 +274,35 @@ def main():
         workers.stop(processes + held + (more.running if more else []))
 
 
+def batch_of(o, size):
+    """Crops per step: more of small ones, in eights."""
+    return max(int(o.batch * {96: 1.5, 144: 1.25, 192: 1}[size[0]]) // 8 * 8, 8)
+
+
+class Crops:
+    """Batches of crops, composed several at a time: the numbers of a scene are many small tensors."""
+
+    TOGETHER = 4
+
+    def __init__(self, composer, store, batch):
+        self.composer, self.store, self.batch, self.ready = composer, store, batch, []
+
+    def next(self):
+        if not self.ready:
+            many = self.composer.batch(self.store, self.batch * self.TOGETHER)
+            self.ready = [{k: v[i:i + self.batch] for k, v in many.items()} for i in range(0, self.batch * self.TOGETHER, self.batch)]
+        return self.ready.pop()
+
+
 def run(o, trainer, store, feeder, val, say, more=None):
     device = trainer.device
-    full, low = (192, 256), (96, 128)
-    composers = {full: Composer(device, full), low: Composer(device, low)}
-    overlays(o, 'crops.png', composers[full].batch(store, 64))
+    crops = {size: Crops(Composer(device, size), store, batch_of(o, size)) for size in SIZES}
+    full = SIZES[-1]
+    overlays(o, 'crops.png', crops[full].composer.batch(store, 64))
     torch.manual_seed(o.seed + 7919 * (trainer.step + 1))
     t0 = saved = told = time.time()
     first_seen, told_seen, first_records, sums, count = trainer.seen, trainer.seen, store.records, None, 0
     trainer.net.train()
-    replay = Replay(o.replay) if o.replay else None
     while True:
         now = time.time()
         spent = trainer.done + now - t0
@@ -302,13 +311,8 @@ def run(o, trainer, store, feeder, val, say, more=None):
             break
         if feeder.error:
             raise feeder.error
-        size = low if part < o.low_until else full
-        batch = int(o.batch * (1.5 if size == low else 1)) // 2 * 2
-        again = replay and replay.ready() and trainer.step % 2
-        b = replay.draw() if again else composers[size].batch(store, batch)
-        if replay and not again:
-            replay.add(b)
-        values = trainer.train_step(b, size, part)
+        size = SIZES[(part >= o.low_until) + (part >= o.middle_until)]
+        values = trainer.train_step(crops[size].next(), size, part)
         sums, count = values if sums is None else sums + values, count + 1
         if now - told > 10 or trainer.step == 20:
             v = (sums / count).tolist()
