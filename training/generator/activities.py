@@ -4,6 +4,7 @@ Every function poses one Skeleton. ACTIVITIES maps a name to (function, weight).
 """
 import numpy as np
 
+from chance import pick
 from geometry import unit
 from skeleton import SIDES
 
@@ -45,7 +46,7 @@ def hang_arm(p, s):
 
 def casual_arm(p, s, low=1.):
     """An arm with nothing particular to do."""
-    k = p.rng.choice(8, p=[.38, .12, .12, .10, .09, .07, .06, .06])
+    k = pick(p.rng, range(8), [.38, .12, .12, .10, .09, .07, .06, .06])
     if k == 0:
         hang_arm(p, s)
     elif k == 1:                                        # hand on the hip or in a pocket
@@ -90,7 +91,7 @@ def casual_arms(p):
 def hold_arm(p, s, thing, where=None, **options):
     """Forearm forward with something in the hand."""
     sign = 1 if s == 'L' else -1
-    at = where if where is not None else p.anchor(p.rng.choice(['belly', 'chest']), s) + np.array([sign * p.u(-.3, 1.2), p.n(0, .5), p.u(.2, 1.5)])
+    at = where if where is not None else p.anchor(p.rng.choice(['belly', 'chest']), s) + np.array([sign * p.u(-1.6, 1.2), p.n(0, .6), p.u(.2, 1.5)])
     p.reach(s, at, grip=options.pop('grip', 55))
     p.thing(thing, hand=s, **options)
 
@@ -184,9 +185,41 @@ def embrace(p):
     s = p.rng.choice(['L', 'R'])
     sign = 1 if s == 'L' else -1
     casual_arm(p, other(s))
-    p.arm(s, p.n(72, 10), p.n(5, 12), p.n(0, 10), p.n(35, 15))
-    p.things.append(('neighbour', dict(side=s, close=True)))
+    if p.chance(.7):
+        p.arm(s, p.n(72, 10), p.n(5, 12), p.n(0, 10), p.n(35, 15))
+    else:                                               # a hand on the shoulder or the belly of the other
+        p.reach(s, p.anchor('chest', s) + np.array([sign * p.u(1.6, 3.), p.n(.3, 1.), p.u(.2, 1.6)]), grip=15)
+    if p.chance(.25):                                   # the other hand too
+        p.reach(other(s), p.anchor('chest', s) + np.array([sign * p.u(.4, 2.), p.n(-.2, .8), p.u(.4, 1.4)]), grip=20)
+    p.things.append(('neighbour', dict(side=s)))
     p.head(-sign * p.n(0, 12), p.n(2, 7), sign * p.n(-6, 6))
+
+
+@activity(3)
+def hug(p):
+    """Both arms round somebody in front."""
+    relaxed_trunk(p, lean=5)
+    stand_legs(p)
+    chest = (p.anchor('chest', 'L') + p.anchor('chest', 'R')) / 2
+    for s, sign in SIDES:
+        p.reach(s, chest + np.array([sign * p.u(.1, 1.3), p.n(.3, .9), p.u(1.6, 2.6)]), pole=[sign, -.5, 0], grip=12, guard=False)
+    p.things.append(('neighbour', dict(kind='hug')))
+    look(p, down=6)
+
+
+@activity(2)
+def with_child(p):
+    """Hands on the shoulders of a child in front."""
+    relaxed_trunk(p, lean=3)
+    stand_legs(p)
+    belly = (p.anchor('belly', 'L') + p.anchor('belly', 'R')) / 2
+    for s, sign in SIDES:
+        if p.chance(.75):
+            p.reach(s, belly + np.array([sign * p.u(.5, 1.5), p.u(.2, 2.), p.u(.1, 1.)]), grip=15)
+        else:
+            casual_arm(p, s)
+    p.things.append(('neighbour', dict(kind='child')))
+    look(p, down=8)
 
 
 @activity(3)
@@ -363,7 +396,34 @@ def sit(p):
     else:
         for s, _ in SIDES:
             casual_arm(p, s)
-    p.thing(p.rng.choice(['chair', 'bench', 'sofa', 'stool'], p=[.45, .3, .15, .1]))
+    p.thing(pick(p.rng, ['chair', 'bench', 'sofa', 'stool'], [.45, .3, .15, .1]))
+
+
+@activity(6)
+def spectate(p):
+    """In a row of seats, with people beside, before and behind."""
+    relaxed_trunk(p, lean=p.n(0, 6), bend=12)
+    sit_legs(p)
+    k = p.rng.rand()
+    if k < .30:
+        for s, sign in SIDES:
+            p.reach(s, p.anchor(p.rng.choice(['thigh', 'knee']), s) + p.rng.normal(0, .3, 3) + np.array([0, .2, 0]))
+    elif k < .45:                                       # elbows on the knees
+        p.trunk(p.n(32, 8), p.n(0, 4), p.n(0, 6))
+        look(p)
+        both_hands(p, (p.anchor('knee', 'L') + p.anchor('knee', 'R')) / 2 + np.array([0, p.u(.3, 2.), 0]), apart=p.u(.2, 1.))
+    elif k < .60:                                       # clapping
+        both_hands(p, (p.anchor('chest', 'L') + p.anchor('chest', 'R')) / 2 + np.array([0, p.n(-.3, .6), p.u(.6, 1.6)]), apart=p.u(.3, 1.6), grip=8)
+    elif k < .68:
+        for s, sign in SIDES:                           # cheering
+            p.arm(s, p.n(140, 20), p.n(40, 30), p.n(0, 20), p.n(35, 25))
+    elif k < .85:
+        s = p.rng.choice(['L', 'R'])
+        casual_arm(p, other(s))
+        hold_arm(p, s, p.rng.choice(['phone', 'cup', 'bottle', 'food', 'box']))
+    else:
+        casual_arms(p)
+    p.thing('tiers', pitch=p.u(6.5, 8.5), rise=p.u(.5, 4.5), gap=p.u(4., 5.2))
 
 
 @activity(11)
@@ -386,7 +446,7 @@ def table_meal(p):
             p.reach(s, p.anchor('mouth', s) + np.array([0, -.6, -.2]), pole=[sign * .4, -1, .6])
         else:
             casual_arm(p, s)
-    p.thing(p.rng.choice(['chair', 'bench', 'sofa'], p=[.7, .2, .1]))
+    p.thing(pick(p.rng, ['chair', 'bench', 'sofa'], [.7, .2, .1]))
     p.thing('table', height=float(top), ahead=p.u(1.5, 2.3), laid=True, wide=p.u(7, 18), deep=p.u(5, 10))
 
 
@@ -422,7 +482,7 @@ def desk(p):
     p.thing('table', height=float(top), ahead=1.7, screen=True)
 
 
-@activity(3)
+@activity(4)
 def sit_ground(p):
     relaxed_trunk(p, lean=-8, bend=22)
     k = p.rng.rand()
@@ -444,9 +504,9 @@ def sit_ground(p):
     p.posture = 'floor'
 
 
-@activity(2)
+@activity(4)
 def lie(p):
-    p.tilt(p.rng.choice([-1, 1], p=[.75, .25]) * p.n(84, 10), 0)
+    p.tilt(pick(p.rng, [-1, 1], [.75, .25]) * p.n(84, 10), 0)
     tilt, p.tilt_matrix = p.tilt_matrix, np.eye(3)      # limbs relative to the lying body
     p.trunk(p.n(8, 12), p.n(0, 9), p.n(0, 12))
     look(p)

@@ -163,8 +163,9 @@ def build(folder, seed=1):
     for n, pairs in weights.items():
         for v, w in pairs:
             full[v, index[n]] = w
+    full[full.sum(1) == 0, 0] = 1
+    full /= full.sum(1, keepdims=True)                  # the helper meshes' weights add up to a half
     dense = full[order]
-    dense[dense.sum(1) == 0, 0] = 1
     top = np.argsort(-dense, 1, kind='stable')[:, :4]
     topw = np.take_along_axis(dense, top, 1)
     topw /= topw.sum(1, keepdims=True)

@@ -1,6 +1,7 @@
 """Light of a photograph: sun, overcast, rooms, flash, back light, night. Directions in camera axes (y down, z forward)."""
 import numpy as np
 
+from chance import pick
 from geometry import unit
 
 KINDS = ('sun', 'overcast', 'room', 'flash', 'back', 'night')
@@ -15,7 +16,7 @@ def tint(rng, warm, spread=.05):
 def sample(rng):
     """(float row for the renderer: sky, ground, then direction and colour per light; shadow strength; occlusion strength)."""
     r = rng
-    kind = r.choice(KINDS, p=SHARE)
+    kind = pick(r, KINDS, SHARE)
     cast = tint(r, r.normal(0, .07), .04)               # what the camera's white balance left over
     side, up = r.normal(0, .8), -abs(r.normal(.8, .4))
     if kind == 'sun':

@@ -323,6 +323,21 @@ def sofa(m, p):
 
 
 @builder()
+def tiers(m, p, pitch, rise, gap):
+    """Rows of seats: one bench or single seats, with or without backs."""
+    k, c = p.colour() if p.rng.rand() < .5 else p.bright(), p.pelvis
+    back = p.rng.uniform(1.5, 4.) if p.rng.rand() < .7 else 0
+    single = p.rng.rand() < .5
+    for row in (1, 0, -1):
+        y, z = p.seat - row * rise, c[2] + .5 + row * pitch
+        for x in ((-2, -1, 0, 1, 2) if single else (0,)):
+            at, w = c[0] + x * gap + (row % 2) * gap / 2, .85 * gap if single else 6 * gap
+            m.box([at, y - .15, z], (w, .3, 3.2), k)
+            if back:
+                m.box([at, y + back * .55, z - 1.7], (w, back, .25), k * .9, rot(X, -8))
+
+
+@builder()
 def bed(m, p):
     k = palette.hsv(p.u(0, 1), p.u(0, .4), p.u(.5, 1))
     kps = p.kps

@@ -3,6 +3,8 @@ import colorsys
 
 import numpy as np
 
+from chance import pick
+
 
 def hsv(h, s, v):
     """Linear RGB of display hue, saturation and value."""
@@ -45,7 +47,7 @@ def skin(rng):
 
 
 def hair(rng, old):
-    k = rng.choice(5, p=[.10, .12, .12, .60, .06] if old else [.44, .30, .18, .03, .05])
+    k = pick(rng, range(5), [.10, .12, .12, .60, .06] if old else [.44, .30, .18, .03, .05])
     base = [(.020, .016, .014), (.075, .042, .024), (.32, .21, .10), (.42, .41, .40), (.16, .045, .02)][k]
     return np.array(base) * rng.uniform(.6, 1.5)
 

@@ -6,6 +6,7 @@ import palette
 import wardrobe
 from activities import ACTIVITIES
 from assets import AGE_MEANS
+from chance import pick
 from meshes import Mesh
 from skeleton import Skeleton
 
@@ -32,7 +33,7 @@ class Cast:
         i, j, t = r.randint(self.r.S), r.randint(self.r.S), r.uniform(0, .5)
         if (i - j) % 2:
             j = (j + 1) % self.r.S                      # blend within one sex
-        name = activity or self.names[r.choice(len(self.weights), p=self.weights)]
+        name = activity or pick(r, self.names, self.weights)
         p = Skeleton(self.r.index, a['parent'], a['heads'][i] * (1 - t) + a['heads'][j] * t, r)
         p.activity = name
         ACTIVITIES[name][0](p)

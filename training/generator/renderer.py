@@ -63,7 +63,7 @@ class Body:
 
 
 class Renderer:
-    """W x H is the output size; bodies come from `pose`, pictures from `render`."""
+    """W x H is the output size; bodies come from `pose`, pictures from `draw` and then `shade`."""
 
     def __init__(self, asset_folder, cache, size, prints):
         self.lib, self.arrays = prepare(asset_folder, cache)
@@ -115,9 +115,11 @@ class Renderer:
         row = body.bones[self.index[name]].astype(float)
         return row[:9].reshape(3, 3), row[9:]
 
-    def render(self, camera, people, mesh, lights, shadow, ao):
-        """camera: view (3, 3), t (3), A (2, 2), b (2) for twice the output size; people: (body, rotation, translation);
-        mesh: a Mesh in world space. Returns rgba (H, W, 4) and, at twice the size, 1/depth and owner ids."""
+    def draw(self, camera, people, mesh, frame):
+        """Surfaces without colours, at twice the output size: 1/depth and owner ids.
+
+        camera: view (3, 3), t (3), A (2, 2), b (2) for twice the output size; people: (body, rotation, translation); mesh: a
+        Mesh in world space; frame: x0, y0, x1, y1 at twice the output size, nothing is drawn outside."""
         W, H = self.W, self.H
         k = len(people)
         cam = np.concatenate([np.ravel(c) for c in camera]).astype(np.float32)
@@ -125,11 +127,19 @@ class Renderer:
         mats = np.stack([b.material for b, _, _ in people])
         verts = (ctypes.c_void_p * k)(*[b.verts.ctypes.data for b, _, _ in people])
         norms = (ctypes.c_void_p * k)(*[b.norms.ctypes.data for b, _, _ in people])
-        lights = np.asarray(lights, np.float32)
-        rgba = np.empty((H, W, 4), np.uint8)
+        clip = np.int32(np.clip(np.r_[np.floor(frame[:2] / 2), np.ceil(frame[2:] / 2)], 0, [W, H, W, H]) * 2)   # whole pixels, outwards
         zbuf, ids = np.empty((2 * H, 2 * W), np.float32), np.empty((2 * H, 2 * W), np.uint8)
         v, n, c, s, t, o = mesh.arrays()
-        self.lib.rz_render(self.handle, W, H, _p(cam), k, verts, norms, _p(xf), _p(mats), len(v), _p(v), _p(n), _p(c), _p(s),
-                           len(t), _p(t), _p(o), len(lights) // 6 - 1, _p(lights), ctypes.c_float(shadow), ctypes.c_float(ao),
-                           _p(rgba), _p(zbuf), _p(ids))
-        return rgba, zbuf, ids
+        self.lib.rz_draw(self.handle, W, H, _p(clip), _p(cam), k, verts, norms, _p(xf), _p(mats), len(v), _p(v), _p(n), len(t), _p(t),
+                         _p(o), _p(zbuf), _p(ids))
+        self.drawn = mats, (v, n, c, s, t, o)
+        return zbuf, ids
+
+    def shade(self, lights, shadow, ao):
+        """Colours of what was drawn last: rgba (H, W, 4)."""
+        mats, (v, n, c, s, t, o) = self.drawn
+        lights = np.asarray(lights, np.float32)
+        rgba = np.empty((self.H, self.W, 4), np.uint8)
+        self.lib.rz_shade(self.handle, len(mats), _p(mats), len(v), _p(v), _p(n), _p(c), _p(s), len(t), _p(t), _p(o), len(lights) // 6 - 1,
+                          _p(lights), ctypes.c_float(shadow), ctypes.c_float(ao), _p(rgba))
+        return rgba

@@ -6,6 +6,7 @@ the middle of its first pixel. World axes are the subject's upright axes.
 import numpy as np
 
 import lights
+from company import Company
 from geometry import X, Y, Z, rot
 from meshes import FLOOR, Mesh
 from people import GROUND, OTHERS, OWN, THINGS, Cast
@@ -16,7 +17,10 @@ WIDTH, HEIGHT = 192, 256
 ROOM = 1.25 * 1.12                                      # MMPose's padding and some room to zoom
 # how far (dm) a keypoint may lie behind the drawn surface and still count as visible
 DEPTH = np.array([.5, .6, .6, .9, .9, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1.2, 1., 1.])
-TEAM = .5                                               # share of neighbours at the same sport dressed alike
+WHOLE = .47                                             # share of records that the photograph's frame does not cut
+# what a frame leaves of a person, and how often
+CUTS = dict(bust=.40, face=.08, half=.16, headless=.09, legs=.05, side=.16, piece=.06)
+CUTS, CUT_STEPS = list(CUTS), np.cumsum(list(CUTS.values())) - 1e-9
 SHADOWS = .45                                           # share of records with a shadow on the ground
 SPRITE, FULL = 0, 1
 HEAD_HIDDEN, OWN_HIDDEN, OTHER_HIDDEN = .1, .8, .35     # weights of keypoints that cannot be seen
@@ -32,6 +36,7 @@ class Generator:
         self.rng = np.random.RandomState(seed)
         self.renderer = Renderer(assets, cache, (WIDTH, HEIGHT), prints(self.rng))
         self.cast = Cast(self.renderer, self.rng)
+        self.company = Company(self.cast, self.renderer, self.rng)
         self.backgrounds = backgrounds
         self.subject, self.uses = None, 0
 
@@ -44,48 +49,6 @@ class Generator:
             self.cast.clothe(self.subject)
         self.uses += 1
         return self.subject
-
-    def neighbours(self, subject, to_camera):
-        """(body, rotation, translation) of others, in the subject's upright axes."""
-        r, posture = self.rng, subject.pose.posture
-        out = []
-
-        def put(posture, at, yaw):
-            other = self.cast.pick(posture)
-            if other is not None and other is not subject:
-                R = rot(Y, yaw)
-                if subject.pose.outfit and subject.pose.outfit == other.pose.outfit and r.rand() < TEAM:
-                    other.material = self.renderer.same_clothes(other.material, subject.material)
-                level = subject.low - other.low if posture != 'sit' else (subject.pose.where('root') - other.pose.where('root'))[1]
-                out.append((other, R, np.array([at[0], level, at[1]])))
-
-        close = [o for n, o in subject.pose.things if n == 'neighbour']
-        if close:
-            sign = 1 if close[0]['side'] == 'L' else -1
-            put('stand', (sign * r.uniform(3.2, 4.3), r.normal(.2, .5)), r.normal(0, 18))
-        table = [o for n, o in subject.pose.things if n == 'table' and posture == 'sit']
-        if table and r.rand() < .4:                     # across the table
-            put('sit', (r.normal(0, 3), subject.pose.where('root')[2] + table[0]['ahead'] + table[0].get('deep', 6) + 1.8), 180 + r.normal(0, 15))
-        right = np.array([to_camera[2], -to_camera[0]])
-        front = np.array([to_camera[0], to_camera[2]])
-        k = r.rand()
-        crowd = 'sit' if posture == 'sit' else 'stand'
-        if k < .20:                                     # a row
-            gap, both = r.uniform(4.2, 7.5), r.rand() < .5
-            for sign in ((1, -1) if both else (r.choice([1, -1]),)):
-                put(crowd, (sign * gap + r.normal(0, .4), r.normal(0, 1.)), r.normal(0, 22))
-        elif k < .29:                                   # somebody before the subject
-            d, off = r.uniform(3.5, 9), r.choice([-1, 1]) * r.uniform(1, 5)
-            put('stand' if r.rand() < .7 else crowd, front * d + right * off, r.uniform(-180, 180))
-        elif k < .40:                                   # some behind
-            for _ in range(r.randint(1, 4)):
-                d = r.uniform(3, 25)
-                put('stand', -front * d + right * r.normal(0, 2.5 + .3 * d), r.uniform(-180, 180))
-        elif k < .45 and posture == 'stand':            # face to face
-            put('stand', (r.normal(0, 1), r.uniform(3.5, 6.5)), 180 + r.normal(0, 25))
-        elif k < .49 and posture == 'ride':
-            put('ride', (r.choice([-1, 1]) * r.uniform(5, 12), r.normal(0, 6)), r.normal(0, 15))
-        return out
 
     # ----------------------------------------------------------------- camera
     def aim(self, subject):
@@ -101,26 +64,49 @@ class Generator:
         """Frame of the photograph (x0, y0, x1, y1; infinite where it cuts nothing) around a person's extent."""
         r = self.rng
         frame = np.array([-np.inf, -np.inf, np.inf, np.inf])
+        if r.rand() < WHOLE:
+            return frame
         size = high - low
-        q = r.rand()
-        if q < .52:
-            edge = r.choice(4, p=[.74, .09, .09, .08])
-            if edge == 0:                               # below
-                frame[3] = low[1] + size[1] * (r.uniform(.12, .45) if r.rand() < .36 else r.uniform(.4, .95))
-            elif edge == 3:
-                frame[1] = low[1] + size[1] * r.uniform(.03, .72)
-            else:
-                inner = size[0] * r.uniform(.05, .65)
-                frame[0 if edge == 1 else 2] = low[0] + inner if edge == 1 else high[0] - inner
-            if r.rand() < .28:                          # and a second side
-                if edge in (1, 2):
-                    frame[3] = low[1] + size[1] * r.uniform(.3, .95)
-                else:
-                    k = r.choice([0, 2])
-                    frame[k] = low[0] + size[0] * r.uniform(.02, .4) if k == 0 else high[0] - size[0] * r.uniform(.02, .4)
-            if edge == 0 and r.rand() < .2:
-                frame[1] = low[1] + size[1] * r.uniform(0, .09)
+        nose, shoulder, hip = kps[0, 1], kps[5:7, 1].mean(), kps[11:13, 1].mean()
+        trunk = hip - shoulder
+        kind = CUTS[int(np.searchsorted(CUT_STEPS, r.rand()))]
+        if trunk < .12 * size[1]:                       # lying, bent, upside down: nothing to go by
+            kind = 'side' if r.rand() < .5 else 'piece'
+        if kind == 'bust':
+            frame[3] = shoulder + trunk * (.95 * r.rand() ** 2 - .04)
+        elif kind == 'face':
+            frame[3] = shoulder - max(shoulder - nose, .2 * trunk) * r.uniform(0, .6)
+        elif kind == 'half':
+            frame[3] = hip + (high[1] - hip) * r.uniform(-.15, .92)
+        elif kind == 'headless':
+            frame[1] = shoulder + trunk * r.uniform(-.3, .5)
+            if r.rand() < .5:
+                frame[3] = hip + (high[1] - hip) * r.uniform(0, .8)
+        elif kind == 'legs':
+            frame[1] = hip + trunk * r.uniform(-.35, .4)
+            if r.rand() < .3:
+                frame[3] = hip + (high[1] - hip) * r.uniform(.5, .95)
+        elif kind == 'side':
+            self.cut_side(frame, low, high, r.uniform(.05, .6))
+            if r.rand() < .4:
+                frame[3] = low[1] + size[1] * r.uniform(.3, .95)
+        else:
+            frame[3 if r.rand() < .7 else 1] = low[1] + size[1] * r.uniform(.15, .8)
+            if r.rand() < .3:
+                self.cut_side(frame, low, high, r.uniform(.05, .5))
+        if kind in ('bust', 'face'):
+            if r.rand() < .25:                          # too near: the forehead or an arm is lost
+                frame[1] = nose - max(shoulder - nose, .2 * trunk) * r.uniform(.25, 1.1)
+            if r.rand() < .3:
+                self.cut_side(frame, low, high, r.uniform(.02, .45))
         return frame
+
+    def cut_side(self, frame, low, high, share):
+        inner = (high[0] - low[0]) * share
+        if self.rng.rand() < .5:
+            frame[0] = low[0] + inner
+        else:
+            frame[2] = high[0] - inner
 
     # ----------------------------------------------------------------- record
     def record(self):
@@ -137,19 +123,10 @@ class Generator:
         view, distance = self.aim(subject)
         to_camera = -view[2]
         to_camera = to_camera * [1, 0, 1] / (np.hypot(to_camera[0], to_camera[2]) + 1e-6)
-        people = [(subject, tilt, np.zeros(3))]
-        mesh = Mesh(THINGS)
-        for m in subject.things:
-            mesh.merge(m)
-        for other, R, t in self.neighbours(subject, to_camera):
-            people.append((other, R @ other.pose.tilt_matrix, t))
-            for m in other.things:
-                if not (m.owner == THINGS and other.pose.posture == 'sit' and m.count > 3000):
-                    mesh.merge(m, R, t, owner=OTHERS if m.owner == OWN else THINGS)
+        others = self.company.around(subject, to_camera)
+        shadow = Mesh(GROUND)
         if r.rand() < SHADOWS and (view @ Y)[2] < -.02:  # the camera is above the ground
-            shadow = Mesh(GROUND)
             shadow.add(FLOOR, np.diag([13., 1, 13]), [0, subject.low + .02, 0], np.ones(3))
-            mesh.merge(shadow)
         kps = subject.kps @ tilt.T
         t = -view @ kps[5:17].mean(0) + rot(Y, r.normal(0, 8)) @ rot(X, r.normal(0, 5)) @ np.array([0, 0, distance])
 
@@ -171,8 +148,9 @@ class Generator:
                 return None
             scale = 2 * WIDTH / (max(size[0], size[1] * WIDTH / HEIGHT) * ROOM)
             b = np.array([WIDTH, HEIGHT]) - scale * (low + high) / 2
-            rgba, zbuf, ids = self.renderer.render((view, t, scale * np.eye(2), b), people, mesh, *light)
             edge = np.concatenate([scale * frame[:2] + b, scale * frame[2:] + b])       # at twice the record's size
+            people, mesh = self.crowd(subject, others, shadow, lambda p: scale * project(p)[0] + b, edge)
+            zbuf, ids = self.renderer.draw((view, t, scale * np.eye(2), b), people, mesh, edge)
             box = visible_box(ids, edge)
             if box is None:
                 return None
@@ -181,9 +159,29 @@ class Generator:
             if last or fill > .72:
                 break
             low, high = (box[:2] - b) / scale, (box[2:] - b) / scale
-        return self.label(subject, rgba, zbuf, ids, kuv * scale + b, kz, edge, box)
+        return self.label(subject, light, zbuf, ids, kuv * scale + b, kz, edge, box)
 
-    def label(self, subject, rgba, zbuf, ids, kpx, kz, edge, box):
+    @staticmethod
+    def crowd(subject, others, shadow, to_picture, edge):
+        """People and things to render: the subject, and those of the others of whom something is in the picture."""
+        people, mesh = [(subject, subject.pose.tilt_matrix, np.zeros(3))], Mesh(THINGS)
+        for m in subject.things:
+            mesh.merge(m)
+        low, high = np.maximum(edge[:2], 0), np.minimum(edge[2:], [2 * WIDTH, 2 * HEIGHT])
+        for other, R, t, furniture in others:
+            A = R @ other.pose.tilt_matrix
+            p = to_picture(other.verts[:13380:100] @ A.T + t)
+            margin = .06 * (p.max(0) - p.min(0)).max()
+            if (p.max(0) + margin < low).any() or (p.min(0) - margin > high).any():
+                continue
+            people.append((other, A, t))
+            for m in other.things:
+                if m.owner == OWN or furniture and not (other.pose.posture == 'sit' and m.count > 3000):
+                    mesh.merge(m, R, t, owner=OTHERS if m.owner == OWN else THINGS)
+        mesh.merge(shadow)
+        return people, mesh
+
+    def label(self, subject, light, zbuf, ids, kpx, kz, edge, box):
         """kpx, edge, box are at twice the record's size."""
         out = Record()
         kps = np.zeros((17, 3), np.float32)
@@ -199,6 +197,7 @@ class Generator:
         kps[:, 2] = np.where(inside, weight, 0)
         if not (kps[:, 2] > .7).any():
             return None
+        rgba = self.renderer.shade(*light)
         x0, y0, x1, y1 = np.clip(np.nan_to_num(edge / 2, posinf=1e6, neginf=-1e6), [0] * 4, [WIDTH, HEIGHT, WIDTH, HEIGHT])
         rgba[:int(round(y0))] = 0
         rgba[int(round(y1)):] = 0

@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 
 import palette
+from chance import pick
 
 PRINT_SIZE = 64                                         # must equal PRINT_SIZE of render/garment.h
 PRINTS = 96
@@ -45,15 +46,15 @@ def base(rng, sex, child, old):
         m['sock'] = palette.hsv(0, 0, r.choice([.05, .95]))
     if r.rand() < .5:
         m['shoe'] = palette.hsv(r.normal(.07, .02), r.uniform(0, .5), r.uniform(.04, .35))
-    m['upper_pat'] = r.choice([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], p=[.46, .08, .04, .08, .02, .04, .02, .03, .07, .03, .05, .05, .02, .01])
-    m['lower_pat'] = r.choice([0, 2, 3, 4, 8, 12, 14], p=[.44, .02, .03, .03, .12, .06, .30])
-    m['outer_pat'] = r.choice([0, 3, 8, 9, 10, 12, 13, 14], p=[.6, .05, .12, .06, .05, .05, .03, .04])
+    m['upper_pat'] = pick(r, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], [.46, .08, .04, .08, .02, .04, .02, .03, .07, .03, .05, .05, .02, .01])
+    m['lower_pat'] = pick(r, [0, 2, 3, 4, 8, 12, 14], [.44, .02, .03, .03, .12, .06, .30])
+    m['outer_pat'] = pick(r, [0, 3, 8, 9, 10, 12, 13, 14], [.6, .05, .12, .06, .05, .05, .03, .04])
     for k in ('upper_scale', 'lower_scale', 'outer_scale'):
         m[k] = np.exp(r.uniform(-.5, 1.3))
     m['seed'] = r.uniform(0, 30)
     m['has_upper'] = 1.
-    m['sleeve'] = r.choice([-.1 + r.uniform(-.08, .06), r.uniform(.2, .45), r.uniform(.6, .9), r.uniform(.94, 1.02)], p=[.10, .42, .07, .41])
-    m['hem'] = r.choice([r.uniform(-.6, .9), r.uniform(-2.6, -.6), r.uniform(1., 2.)], p=[.78, .17, .05])
+    m['sleeve'] = pick(r, [-.1 + r.uniform(-.08, .06), r.uniform(.2, .45), r.uniform(.6, .9), r.uniform(.94, 1.02)], [.10, .42, .07, .41])
+    m['hem'] = pick(r, [r.uniform(-.6, .9), r.uniform(-2.6, -.6), r.uniform(1., 2.)], [.78, .17, .05])
     m['neck'], m['vneck'] = r.uniform(5.5, 6.), r.choice([0, r.uniform(.1, 1.)])
     if r.rand() < .12:
         m['neck'] = 6.3
@@ -64,16 +65,16 @@ def base(rng, sex, child, old):
     m['has_outer'] = 0.
     m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = 1., -.5, 0., .2
     m['waist'] = r.uniform(.6, 1.6)
-    m['leg_end'] = r.choice([r.uniform(-7.75, -7.), r.uniform(-6, -4.5), r.uniform(-3.8, -1.4)], p=[.72, .06, .22])
+    m['leg_end'] = pick(r, [r.uniform(-7.75, -7.), r.uniform(-6, -4.5), r.uniform(-3.8, -1.4)], [.72, .06, .22])
     m['lower_loose'] = r.uniform(.03, .12) if r.rand() < .45 else r.uniform(.12, .36)
-    m['flare'] = r.choice([0, r.uniform(.3, 1.5)], p=[.7, .3])
+    m['flare'] = pick(r, [0, r.uniform(.3, 1.5)], [.7, .3])
     m['belt'] = float(r.rand() < .2)
     m['skirt_end'], m['dress'] = 2., 0.
-    m['shoe_top'] = r.choice([-9, r.uniform(-7.9, -7.5), r.uniform(-7.3, -6.2), r.uniform(-5.8, -4.4)], p=[.08, .76, .09, .07])
-    m['sock_top'] = r.choice([-9, r.uniform(-7.2, -6.6), r.uniform(-6, -4.4)], p=[.5, .38, .12])
+    m['shoe_top'] = pick(r, [-9, r.uniform(-7.9, -7.5), r.uniform(-7.3, -6.2), r.uniform(-5.8, -4.4)], [.08, .76, .09, .07])
+    m['sock_top'] = pick(r, [-9, r.uniform(-7.2, -6.6), r.uniform(-6, -4.4)], [.5, .38, .12])
     m['gloves'], m['scarf'] = 0., float(r.rand() < .04)
-    m['glasses'] = r.choice([0, 1, 2], p=[.77, .13, .10])
-    m['brows'], m['mouth'] = r.uniform(.2, 1.), r.choice([0, r.uniform(.2, .5), r.uniform(.5, .8)], p=[.5, .15, .35])
+    m['glasses'] = pick(r, [0, 1, 2], [.77, .13, .10])
+    m['brows'], m['mouth'] = r.uniform(.2, 1.), pick(r, [0, r.uniform(.2, .5), r.uniform(.5, .8)], [.5, .15, .35])
     m['spec'] = r.uniform(0, .10)
     m['print_front'] = float(r.randint(PRINTS)) if r.rand() < .28 else -1.
     m['print_back'] = float(r.randint(PRINTS)) if r.rand() < .15 else -1.
@@ -97,7 +98,7 @@ def hair_style(m, r, sex, old):
         elif k < .62:
             m['ear_cover'] = r.uniform(.5, 1.)          # short, over the ears
         elif k < .90:
-            m['bun'] = r.choice(['bun', 'pony', 'tails'], p=[.35, .5, .15])
+            m['bun'] = pick(r, ['bun', 'pony', 'tails'], [.35, .5, .15])
     else:
         if r.rand() < .3:
             m['beard'] = r.uniform(.2, .95)
@@ -136,9 +137,9 @@ def helmet(m, r, brim=False):
 
 def jacket(m, r, hem=None):
     m['has_outer'] = 1.
-    m['outer_sleeve'] = r.choice([r.uniform(.95, 1.03), -.1, r.uniform(.5, .9)], p=[.84, .10, .06])
-    m['outer_hem'] = hem if hem is not None else r.choice([r.uniform(-.8, .6), r.uniform(-3.5, -.8)], p=[.75, .25])
-    m['outer_open'] = r.choice([0., r.uniform(.1, .55)], p=[.5, .5])
+    m['outer_sleeve'] = pick(r, [r.uniform(.95, 1.03), -.1, r.uniform(.5, .9)], [.84, .10, .06])
+    m['outer_hem'] = hem if hem is not None else pick(r, [r.uniform(-.8, .6), r.uniform(-3.5, -.8)], [.75, .25])
+    m['outer_open'] = pick(r, [0., r.uniform(.1, .55)], [.5, .5])
     m['outer_loose'] = r.uniform(.04, .22)
     if r.rand() < .25:
         m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'] = (8., 1., .3, m['outer'], None) if r.rand() < .3 else (m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'])
@@ -159,7 +160,7 @@ def suit(m, r):
 
 
 def skirt(m, r):
-    m['skirt_end'] = r.choice([r.uniform(-3.8, -1.2), r.uniform(-6.8, -3.8)], p=[.65, .35])
+    m['skirt_end'] = pick(r, [r.uniform(-3.8, -1.2), r.uniform(-6.8, -3.8)], [.65, .35])
     m['dress'] = float(r.rand() < .6)
     m['leg_end'] = -.5 if r.rand() < .7 else m['leg_end']
     m['lower_loose'] = r.uniform(.04, .3)
@@ -169,11 +170,11 @@ def sport(m, r):
     """Shirt and shorts with numbers and stripes."""
     m['upper'] = palette.hsv(r.rand(), r.choice([.1, .85]), r.uniform(.3, 1.))
     m['upper2'] = palette.hsv(r.rand(), r.choice([0, .8]), r.choice([.05, .95]))
-    m['upper_pat'] = r.choice([0, 1, 2, 7, 10, 12, 13], p=[.4, .08, .08, .14, .1, .1, .1])
+    m['upper_pat'] = pick(r, [0, 1, 2, 7, 10, 12, 13], [.4, .08, .08, .14, .1, .1, .1])
     m['lower'] = [m['upper'], m['upper2'], palette.hsv(0, 0, .95), palette.hsv(.6, .2, .06)][r.randint(4)]
     m['lower_pat'] = r.choice([0, 12])
-    m['sleeve'] = r.choice([-.1, r.uniform(.25, .45), 1.], p=[.2, .65, .15])
-    m['leg_end'] = r.choice([r.uniform(-3.8, -1.8), -7.4], p=[.75, .25])
+    m['sleeve'] = pick(r, [-.1, r.uniform(.25, .45), 1.], [.2, .65, .15])
+    m['leg_end'] = pick(r, [r.uniform(-3.8, -1.8), -7.4], [.75, .25])
     m['print_front'], m['print_back'] = (float(r.randint(NUMBERS)) if r.rand() < .5 else -1.), (float(r.randint(NUMBERS)) if r.rand() < .5 else -1.)
     m['sock_top'] = r.choice([-7., r.uniform(-6, -4.4)])
     if r.rand() < .2:
@@ -205,7 +206,7 @@ def winter(m, r):
         beanie(m, r)
     elif r.rand() < .85:
         helmet(m, r)
-    m['glasses'] = r.choice([0, 2, 3], p=[.35, .25, .4])
+    m['glasses'] = pick(r, [0, 2, 3], [.35, .25, .4])
     if r.rand() < .2:                                   # racing suit with a bib
         m['outer_sleeve'], m['outer_loose'], m['upper_loose'], m['lower_loose'] = -.1, .08, .06, .06
         m['print_front'] = m['print_back'] = float(r.randint(NUMBERS))

@@ -99,6 +99,18 @@ inline bool inside(int layer, const Material& m, const float* a) {
   return true;
 }
 
+// False where no triangle of a garment can be: a generous margin round `inside`.
+inline bool within_reach(int layer, const Material& m, const float* a) {
+  const bool arm = a[ARM_W] > 0.5f;
+  switch (layer) {
+    case UPPER: return arm ? a[ALONG] < std::max(m.sleeve, 0.f) + 0.4f : a[RY] > m.hem - 2;
+    case OUTER: return arm ? a[ALONG] < std::max(m.outer_sleeve, 0.f) + 0.4f : a[RY] > m.outer_hem - 2;
+    case LOWER: return !arm && a[RY] < m.waist + 2 && a[RY] > m.leg_end - 2;
+    case SKIRT: return a[RY] > m.skirt_end - 2;
+  }
+  return true;
+}
+
 // Distance (dm) between the skin (or MakeHuman's helper mesh) and the layer.
 inline float offset(int l, const Material& m, const float* a) {
   const float s = m.seed;

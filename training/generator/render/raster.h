@@ -10,6 +10,7 @@ struct Frag { int32_t tri; uint8_t person, layer; float b0, b1; };
 
 struct Target {
   int W, H;
+  int x0, y0, x1, y1;                 // nothing is drawn outside: what the photograph's frame leaves
   std::vector<float> z;               // 1 / depth, 0 where nothing is
   std::vector<Frag> f;
 };
@@ -60,8 +61,8 @@ void raster(const int* tri, int n, bool cull, int person, int layer, const Geome
     if (std::fabs(area) < 1e-6f || (cull && area > 0)) continue;
     const float fxa = std::max(std::min({x0, x1, x2}) - 0.5f, -1.f), fxb = std::min(std::max({x0, x1, x2}) - 0.5f, float(T.W));
     const float fya = std::max(std::min({y0, y1, y2}) - 0.5f, -1.f), fyb = std::min(std::max({y0, y1, y2}) - 0.5f, float(T.H));
-    const int xa = std::max(int(std::ceil(fxa)), 0), xb = std::min(int(std::floor(fxb)), T.W - 1);
-    const int ya = std::max(int(std::ceil(fya)), 0), yb = std::min(int(std::floor(fyb)), T.H - 1);
+    const int xa = std::max(int(std::ceil(fxa)), T.x0), xb = std::min(int(std::floor(fxb)), T.x1 - 1);
+    const int ya = std::max(int(std::ceil(fya)), T.y0), yb = std::min(int(std::floor(fyb)), T.y1 - 1);
     if (xa > xb || ya > yb) continue;
     const float inv = 1 / area;
     const float d0x = (y1 - y2) * inv, d0y = (x2 - x1) * inv, d1x = (y2 - y0) * inv, d1y = (x0 - x2) * inv;

@@ -19,6 +19,16 @@ struct Objects {
   const uint8_t* owner;                             // id per triangle, written into the id picture
 };
 
+// What rz_draw leaves for rz_shade: one picture at a time per process.
+struct Picture {
+  Target T;
+  Camera C;
+  std::vector<Geometry> geo;
+  Geometry objects;
+  Shadow shadow;
+};
+Picture picture;
+
 struct Scene {
   const Model& M;
   const Camera& C;
@@ -47,8 +57,9 @@ float occlusion(const Scene& s, int o) {
   for (int q = 0; q < 8; ++q) {
     const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.75f + 0.5f * ((x * 7 + y * 13 + q * 5) & 7) / 7.f);
     const int u = x + int(dir[q][0] * r), v = y + int(dir[q][1] * r);
-    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= 0 || is_ground(s, v * T.W + u)) continue;
+    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= 0) continue;
     const float nearer = depth - 1 / T.z[v * T.W + u];
+    if (nearer <= 0.06f || nearer >= 3.5f || is_ground(s, v * T.W + u)) continue;
     sum += smooth(0.06f, 0.5f, nearer) * smooth(3.5f, 1.5f, nearer);
   }
   return sum / 8;
@@ -153,8 +164,9 @@ float ground_shadow(const Scene& s, int o) {
 void resolve(const Scene& s, uint8_t* rgba) {
   const Target& T = s.T;
   const int w = T.W / 2, h = T.H / 2;
-  for (int y = 0; y < h; ++y)
-    for (int x = 0; x < w; ++x) {
+  std::memset(rgba, 0, size_t(w) * h * 4);
+  for (int y = T.y0 / 2; y < T.y1 / 2; ++y)
+    for (int x = T.x0 / 2; x < T.x1 / 2; ++x) {
       uint8_t* out = rgba + 4 * (y * w + x);
       const int base = 2 * y * T.W + 2 * x, at[4] = {base, base + 1, base + T.W, base + T.W + 1};
       float sum[3] = {0, 0, 0}, colour[4][3];
@@ -175,7 +187,7 @@ void resolve(const Scene& s, uint8_t* rgba) {
         for (int c = 0; c < 3; ++c) sum[c] += colour[i][c];
       }
       const float alpha = covered + shadow;
-      if (alpha <= 0) { std::memset(out, 0, 4); continue; }
+      if (alpha <= 0) continue;
       const float share = covered / alpha;
       for (int c = 0; c < 3; ++c)                                       // rough display gamma
         out[c] = covered ? uint8_t(255 * share * std::sqrt(clamp01(sum[c] / covered)) + 0.5f) : 0;
@@ -195,7 +207,7 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
   const bool head = l == HAIRCAP || l == HAT || l == SCARF;
   for (int v = M.begin[mesh]; v < M.begin[mesh + 1]; ++v) {
     const float* a = &M.attrs[v * NATTR];
-    if ((head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f)) { g.iz[v] = -1; g.in[v] = 0; continue; }
+    if ((head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || !within_reach(l, m, a)) { g.iz[v] = -1; g.in[v] = 0; continue; }
     g.in[v] = inside(l, m, a);
     const float d = g.in[v] || l != BODY ? offset(l, m, a) : 0;
     const V3 n = load(norms + 3 * v);
@@ -272,26 +284,24 @@ void rz_pose(void* h, int a, int b, float t, const float* rots, float* out_v, fl
   for (size_t k = 0; k < M.kp_bones.size(); ++k) std::memcpy(out_kp + 3 * (groups + k), out_bones + 12 * M.kp_bones[k] + 9, 12);
 }
 
-// W, H: the output size; the camera's A and b are for 2 W x 2 H. verts, norms: n posed bodies; xf: body to world
-// (rotation 9, translation 3) per person. rgba: the picture, not premultiplied. zbuf (1 / depth) and id (0 nothing,
-// 1 + person, or an object's owner) have 2 W x 2 H samples.
-void rz_render(void* h, int W, int H, const float* cam, int n, const float** verts, const float** norms, const float* xf,
-               const float* mats, int ov, const float* overts, const float* onorms, const float* ocolours, const float* ospec,
-               int ot, const int* otris, const uint8_t* oowner, int nl, const float* lights, float shadow, float ao,
-               uint8_t* rgba, float* zbuf, uint8_t* id) {
+// Draws surfaces, not yet colours. W, H: the output size; the camera's A and b are for 2 W x 2 H. clip: x0, y0, x1, y1 in
+// samples, even; nothing is drawn outside. verts, norms: n posed bodies; xf: body to world (rotation 9, translation 3) per person.
+// zbuf (1 / depth) and id (0 nothing, 1 + person, or an object's owner) have 2 W x 2 H samples.
+void rz_draw(void* h, int W, int H, const int* clip, const float* cam, int n, const float** verts, const float** norms,
+             const float* xf, const float* mats, int ov, const float* overts, const float* onorms, int ot, const int* otris,
+             const uint8_t* oowner, float* zbuf, uint8_t* id) {
   const Model& M = *static_cast<Model*>(h);
-  Camera C;
+  Target& T = picture.T;
+  Camera& C = picture.C;
   std::memcpy(&C, cam, sizeof(C));
-  static Target T;                      // kept between calls: one picture at a time per process
-  static std::vector<Geometry> geo;
-  static Geometry og;
-  static Shadow S;
   T.W = 2 * W; T.H = 2 * H;
+  T.x0 = clip[0]; T.y0 = clip[1]; T.x1 = clip[2]; T.y1 = clip[3];
   T.z.assign(size_t(T.W) * T.H, 0);
   T.f.resize(size_t(T.W) * T.H);
+  std::vector<Geometry>& geo = picture.geo;
   if (int(geo.size()) < n * LAYERS) geo.resize(n * LAYERS);
   const Material* materials = reinterpret_cast<const Material*>(mats);
-  const Objects objects{ov, ot, overts, onorms, ocolours, ospec, otris, oowner};
+  Geometry& og = picture.objects;
   og.resize(ov);
   for (int v = 0; v < ov; ++v) {
     og.in[v] = 1;
@@ -315,23 +325,35 @@ void rz_render(void* h, int W, int H, const float* cam, int n, const float** ver
         return inside(l, m, a);
       });
     }
-  const Lights L{lights, lights + 3, lights + 6, nl, shadow, ao};
-  if (shadow > 0) {
-    S.begin(load(L.list), geo[BODY], M.begin[0], M.begin[1]);
-    int casting = ot;                   // the ground comes last and casts none
-    while (casting > 0 && oowner[casting - 1] == GROUND) --casting;
-    S.add(otris, casting, og);
-    for (int p = 0; p < n; ++p)
-      for (int l : {int(BODY), int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(HAT)})
-        if (layer_used(l, materials[p])) S.add(M.layer(l).data(), int(M.layer(l).size() / 3), geo[p * LAYERS + l]);
-  }
-  const Scene scene{M, C, materials, geo.data(), og, objects, L, S, T};
-  resolve(scene, rgba);
   for (size_t o = 0; o < T.z.size(); ++o) {
     zbuf[o] = T.z[o];
     id[o] = T.z[o] <= 0 ? 0 : T.f[o].layer == OBJECTS ? oowner[T.f[o].tri] : 1 + T.f[o].person;
     if (id[o] == GROUND) zbuf[o] = id[o] = 0;
   }
+}
+
+// Colours of what rz_draw drew last, from the same people and things. rgba: the picture, not premultiplied.
+void rz_shade(void* h, int n, const float* mats, int ov, const float* overts, const float* onorms, const float* ocolours,
+              const float* ospec, int ot, const int* otris, const uint8_t* oowner, int nl, const float* lights, float shadow,
+              float ao, uint8_t* rgba) {
+  const Model& M = *static_cast<Model*>(h);
+  const Material* materials = reinterpret_cast<const Material*>(mats);
+  const Objects objects{ov, ot, overts, onorms, ocolours, ospec, otris, oowner};
+  const Lights L{lights, lights + 3, lights + 6, nl, shadow, ao};
+  const std::vector<Geometry>& geo = picture.geo;
+  Shadow& S = picture.shadow;
+  if (shadow > 0) {
+    S.begin(load(L.list), geo[BODY], M.begin[0], M.begin[1]);
+    int casting = ot;                   // the ground comes last and casts none
+    while (casting > 0 && oowner[casting - 1] == GROUND) --casting;
+    S.add(otris, casting, picture.objects, 0, ov);
+    for (int p = 0; p < n; ++p)         // of the others only the clothes cast: skin has ten times their triangles
+      for (int l : {int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(BODY), int(HAT)})
+        if (layer_used(l, materials[p]) && (p == 0 || (l != BODY && l != HAT)))
+          S.add(M.layer(l).data(), int(M.layer(l).size() / 3), geo[p * LAYERS + l], M.begin[Model::mesh(l)], M.begin[Model::mesh(l) + 1]);
+  }
+  const Scene scene{M, picture.C, materials, geo.data(), picture.objects, objects, L, S, picture.T};
+  resolve(scene, rgba);
 }
 
 }  // extern "C"

@@ -7,6 +7,7 @@ struct Shadow {
   V3 ax, ay, d;
   float cx, cy, scale;
   std::vector<float> z;
+  std::vector<V3> at;                 // vertices of one layer in the map: cell, cell, distance towards the light
 
   // Frames the map on the vertices b .. e of the subject's body.
   void begin(V3 light, const Geometry& g, int b, int e) {
@@ -23,16 +24,20 @@ struct Shadow {
     z.assign(N * N, -1e9f);
   }
 
-  void add(const int* tri, int n, const Geometry& g) {
+  // Triangles of a layer of which the vertices are b .. e.
+  void add(const int* tri, int n, const Geometry& g, int b, int e) {
+    if (int(at.size()) < e) at.resize(e);
+    bool near = false;
+    for (int v = b; v < e; ++v) {
+      at[v] = {(dot(ax, g.pos[v]) - cx) * scale + N / 2, (dot(ay, g.pos[v]) - cy) * scale + N / 2, dot(d, g.pos[v])};
+      near |= at[v].x > 0 && at[v].x < N && at[v].y > 0 && at[v].y < N;
+    }
+    if (!near) return;
     for (int k = 0; k < n; ++k) {
       const int* i = tri + 3 * k;
       if (!(g.in[i[0]] + g.in[i[1]] + g.in[i[2]]) || g.iz[i[0]] <= 0 || g.iz[i[1]] <= 0 || g.iz[i[2]] <= 0) continue;
-      float x[3], y[3], w[3];
-      for (int q = 0; q < 3; ++q) {
-        x[q] = (dot(ax, g.pos[i[q]]) - cx) * scale + N / 2;
-        y[q] = (dot(ay, g.pos[i[q]]) - cy) * scale + N / 2;
-        w[q] = dot(d, g.pos[i[q]]);
-      }
+      const V3 &p0 = at[i[0]], &p1 = at[i[1]], &p2 = at[i[2]];
+      const float x[3] = {p0.x, p1.x, p2.x}, y[3] = {p0.y, p1.y, p2.y}, w[3] = {p0.z, p1.z, p2.z};
       const float area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]);
       if (std::fabs(area) < 1e-7f) continue;
       const int xa = int(std::max(0.f, std::min({x[0], x[1], x[2]}))), xb = int(std::min(N - 1.f, std::max({x[0], x[1], x[2]})));
