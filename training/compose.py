@@ -284,7 +284,7 @@ class Composer:
         x0 = self.u(n, lo=.1, hi=.9) * side - xi * (W - 1) / 2 - xj * (H - 1) / 2
         y0 = self.u(n, lo=.1, hi=.9) * side - yi * (W - 1) / 2 - yj * (H - 1) / 2
         contrast = torch.exp(self.g(n, mean=-.1, std=.3)).clamp(.3, 1.8)[:, None]
-        matrix = self._hues(n, .35) * (contrast * self._gain(n, .25, .05))[:, None].transpose(1, 2)
+        matrix = self._hues(n, .2) * (contrast * self._gain(n, .25, .05))[:, None].transpose(1, 2)
         mean = store.back_mean[image][..., None]
         offset = (self._gain(n, .0, .0)[..., None] * mean - matrix @ mean)[..., 0] + self.g(n, 1, std=.05)
         return dict(image=image, map=torch.stack([x0, xi, xj, y0, yi, yj], 1), colour=torch.cat([matrix.flatten(1), offset], 1))

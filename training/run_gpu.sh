@@ -13,7 +13,7 @@ if [ -z "${POOL:-}" ]; then
   free=$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -1 || echo 0)
   if [ "${free:-0}" -ge 40 ]; then POOL=/dev/shm/inpose-pool; else POOL=/tmp/inpose-pool; fi
 fi
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 mode=$1; out=$2; shift 2
 mkdir -p "$out" "$POOL"
 trap 'rm -rf "$POOL"' EXIT
@@ -25,7 +25,7 @@ if [ "$mode" = --smoke ]; then
   cp "$POOL/smoke/generator.log" "$out/generator-smoke.log" || true
   rm -rf "$POOL/smoke"
   "$python" -u "$here/train.py" --out "$out" --pool "$POOL/run" --seconds "${TRY:-10}" --workers "$workers" --slots 20000 --start 1000 \
-    --backgrounds 480 --val 256 --checkpoint-every 8 ${COMPILE:+--compile} 2>&1 | tail -40
+    --backgrounds 480 --val 256 --checkpoint-every 8 2>&1 | tail -40
 else
   "$python" -u "$here/train.py" --out "$out" --pool "$POOL/run" --seconds "$mode" --workers "$workers" --slots "$slots" "$@"
 fi

@@ -1,12 +1,10 @@
-"""How fast each part is on this machine: generator, composer, trainer (plain and compiled). Prints one line per finding.
+"""How fast each part is on this machine: generator, composer, trainer (plain and as a graph). Prints one line per finding.
 
 python smoke.py --pool DIR --workers 15 --seconds 40
 """
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import time
 
 os.environ.setdefault('OMP_NUM_THREADS', '4')
@@ -20,7 +18,7 @@ from train import HERE, SIZES, Crops, Trainer, batch_of, wait_for
 
 
 class Options:
-    seed, lr, decay, resume, compile, where_until = 1, 1e-4, .02, None, False, .8
+    seed, lr, decay, resume, where_until = 1, 1e-4, .02, None, .8
 
     def __init__(self, **kw):
         self.__dict__.update(kw)
@@ -62,17 +60,11 @@ def main():
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     a.add_argument('--least', type=float, default=1.5, help='seconds of every measurement')
     a.add_argument('--configs', nargs='*', default=list(CONFIGS), choices=CONFIGS)
-    a.add_argument('--compile', nargs='*', default=[], choices=CONFIGS, help='configs to compile, too')
-    a.add_argument('--only-compile', nargs=3, metavar=('CONFIG', 'W', 'H'), help=argparse.SUPPRESS)
     o = a.parse_args()
-    if o.only_compile:
-        return compile_one(o)
     began = time.time()
     clock = lambda: f'[{time.time() - began:5.1f} s]'
     device = torch.device(o.device)
     system()
-    compilers = [subprocess.Popen([sys.executable, __file__, '--only-compile', c, str(w), str(h), '--batch', str(o.batch)])
-                 for c in o.compile for w, h in SIZES]
     processes = []
     try:
         count = 16 * o.workers
@@ -83,9 +75,6 @@ def main():
         wait_for(lambda: min(pool.count[:o.workers]) >= 3, processes, 120, 'records')
         r0, c0 = time.time(), int(pool.count.sum())
         print(clock(), 'all generators at work', flush=True)
-        for c in compilers:
-            c.wait()
-        print(clock(), f'{len(compilers)} compilers ended', flush=True)
         store = Store(device, o.slots, backgrounds)
         feeder = Feeder(pool, store)
         wait_for(lambda: pool.count.sum() > 200, processes, 60, 'records')
@@ -97,14 +86,6 @@ def main():
         workers.stop(processes)
 
 
-def compile_one(o):
-    """Fills the compiler's cache for one network and size."""
-    config, size = o.only_compile[0], tuple(int(v) for v in o.only_compile[1:])
-    t = time.time()
-    Trainer(Options(config=config, device=o.device, compile=True)).warm([(size, batch_of(o, size))])
-    print(f'compiled {config} {size[1]}x{size[0]}: {time.time() - t:.1f} s', flush=True)
-
-
 def measure(o, device, store, clock):
     batches = {}
     for size in SIZES:
@@ -114,17 +95,15 @@ def measure(o, device, store, clock):
         print(clock(), f'composer {size[1]}x{size[0]}: {r * crops.batch:.0f} crops/s', flush=True)
         if device.type == 'cuda':
             profile(crops.composer.batch, store, crops.batch * crops.TOGETHER)
-    for compiled in (False, True):
-        for name in o.compile if compiled else o.configs:
-            t = time.time()
-            trainer = Trainer(Options(config=name, device=o.device, compile=compiled))
-            if device.type == 'cuda':
-                trainer.warm([(size, batch_of(o, size)) for size in SIZES])
-            print(clock(), f'trainer {name}{" compiled" * compiled} ready in {time.time() - t:.1f} s', flush=True)
+    for name in o.configs:
+        for graphs in (False, True) if device.type == 'cuda' else (False,):
+            trainer, what = Trainer(Options(config=name, device=o.device)), f'trainer {name}{" as a graph" * graphs}'
+            if graphs:
+                trainer.record([(size, batch_of(o, size)) for size in SIZES])
             trainer.net.train()
             for size, b in batches.items():
                 r = rate(lambda: trainer.train_step(b, size, .3), device, o.least)
-                print(clock(), f'trainer {name}{" compiled" * compiled} {size[1]}x{size[0]}: {r * len(b["kps"]):.0f} crops/s', flush=True)
+                print(clock(), f'{what} {size[1]}x{size[0]}: {r * len(b["kps"]):.0f} crops/s', flush=True)
             if device.type == 'cuda':
                 profile(trainer.train_step, b, size, .3)
 

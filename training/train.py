@@ -23,6 +23,7 @@ import metrics
 import workers
 from compose import Composer
 from draw import sheet
+from graph import Graph
 from model import CONFIGS, FLIP, MEAN, STD, build, parameter_count
 from pool import Feeder, Pool, Store
 
@@ -53,13 +54,16 @@ def arguments():
     a.add_argument('--resume')
     a.add_argument('--checkpoint-every', type=float, default=75, help='seconds')
     a.add_argument('--val', type=int, default=512, help='held-out records; 0: none')
-    a.add_argument('--compile', action='store_true', help='torch.compile: some minutes the first time, two thirds of the time of a step')
+    a.add_argument('--no-graphs', dest='graphs', action='store_false', help='queue every kernel of a step by itself')
     a.add_argument('--steps', type=int, help='stop after so many steps (for tests)')
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return a.parse_args()
 
 
 class Trainer:
+    """The network, its mean over time (`ema`) and AdamW. On a GPU a step of one input size is recorded once as a CUDA graph and
+    replayed: queueing its thousand kernels takes longer than running them when the pictures are small."""
+
     def __init__(self, o):
         self.o, self.device = o, torch.device(o.device)
         self.cuda = self.device.type == 'cuda'
@@ -73,55 +77,57 @@ class Trainer:
         self.ema.load_state_dict(self.net.state_dict())
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         rest = [p for p in self.net.parameters() if p.ndim <= 1]
-        extra = dict(fused=True) if self.cuda else {}
-        self.opt = torch.optim.AdamW([dict(params=decay, weight_decay=o.decay), dict(params=rest, weight_decay=0)],
-                                     lr=o.lr, betas=(.9, .99), **extra)
+        # numbers that change from step to step lie on the device, where a graph reads them
+        self.lr, self.mix = torch.tensor(o.lr, device=self.device), torch.tensor(1., device=self.device)
+        extra = dict(lr=self.lr, fused=True, capturable=True) if self.cuda else dict(lr=o.lr)
+        self.opt = torch.optim.AdamW([dict(params=decay, weight_decay=o.decay), dict(params=rest, weight_decay=0)], betas=(.9, .99), **extra)
+        self._share_lr()
         self.step = self.seen = 0
         self.done = 0.                              # seconds of the budget used before this process
         if o.resume:
             self.load(o.resume)
-        self.losses = self._losses
-        if o.compile:
-            torch._dynamo.config.suppress_errors = True     # what cannot be compiled runs as it is
-            self.losses = torch.compile(self._losses, dynamic=False)
+        self.graphs = {}
         pairs = [(a, b) for a, b in zip(self.ema.state_dict().values(), self.net.state_dict().values()) if a.is_floating_point()]
         self.ema_values, self.net_values = [a for a, _ in pairs], [b for _, b in pairs]
         self.mean = torch.tensor(MEAN, device=self.device).view(1, 3, 1, 1)
         self.std = torch.tensor(STD, device=self.device).view(1, 3, 1, 1)
 
+    def _share_lr(self):
+        if self.cuda:
+            for g in self.opt.param_groups:
+                g['lr'] = self.lr                   # the tensor itself, not the copy that the optimizer may have made
+
     def normalise(self, image):
         """uint8 or 0..255 [n, 3, H, W] -> the network's input."""
         return ((image.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
-    def _losses(self, image, kps, absent, size):
+    def update(self, b, size):
+        """Forward, backward and the optimizer's step. Returns the two losses and their sum (on the device)."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            maps = self.net(self.normalise(image))
-        return codec.losses(maps, kps, absent, size)
-
-    def warm(self, sizes):
-        """One step without effect per (size, batch): compiles, and lets cuDNN choose."""
-        kept = {k: v.clone() for k, v in self.net.state_dict().items()}
-        self.net.train()
-        for (w, h), n in sizes:
-            image = torch.randint(256, (n, h, w, 3), dtype=torch.uint8, device=self.device).permute(0, 3, 1, 2)
-            kps = torch.rand(n, 17, 3, device=self.device) * h / 2
-            sum(self.losses(image, kps, kps[..., 2] > h / 4, (w, h))).backward()
-        self.opt.zero_grad(set_to_none=True)
-        self.net.load_state_dict(kept)
+            maps = self.net(self.normalise(b['image']))
+        where, much = codec.losses(maps, b['kps'], b['absent'], size)
+        loss = self.mix * where + .3 * much
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 20.)
+        self.opt.step()
+        return torch.stack([where.detach(), much.detach(), loss.detach()])
 
     def train_step(self, b, size, part):
         """part: 0..1 of the budget. Returns the two losses and their sum (on the device)."""
         o = self.o
         lr = o.lr * min(1, (self.step + 1) / 150) * (.5 + .5 * math.cos(math.pi * min(part, 1))) + o.lr * .002
-        for g in self.opt.param_groups:
-            g['lr'] = lr
-        where, much = self.losses(b['image'], b['kps'], b['absent'], size)
-        mix = max(0., .5 + .5 * math.cos(math.pi * min(part / o.where_until, 1)))
-        loss = mix * where + .3 * much
-        self.opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 20.)
-        self.opt.step()
+        self.mix.fill_(max(0., .5 + .5 * math.cos(math.pi * min(part / o.where_until, 1))))
+        if self.cuda:
+            self.lr.fill_(lr)
+        else:
+            for g in self.opt.param_groups:
+                g['lr'] = lr
+        graph = self.graphs.get((size, len(b['kps'])))
+        if graph:
+            values = graph.replay(b)
+        else:
+            self.opt.zero_grad(set_to_none=True)
+            values = self.update(b, size)
         self.step += 1
         self.seen += len(b['kps'])
         decay = min(.998, (1 + self.step) / (10 + self.step))
@@ -131,13 +137,27 @@ class Trainer:
             else:
                 for a, v in zip(self.ema_values, self.net_values):
                     a.lerp_(v, 1 - decay)
-        return torch.stack([where.detach(), much.detach(), loss.detach()])
+        return values
+
+    def record(self, sizes):
+        """Records a graph per (size, crops per step). Weights and the optimizer's state are as before afterwards."""
+        weights = [v.clone() for v in self.net.state_dict().values()]
+        moments = {p: {k: v.clone() for k, v in s.items()} for p, s in self.opt.state.items()}
+        self.net.train()
+        for size, n in sizes:
+            self.graphs[size, n] = Graph(self, size, n)
+        with torch.no_grad():
+            for v, kept in zip(self.net.state_dict().values(), weights):
+                v.copy_(kept)
+            for p, s in self.opt.state.items():
+                for k, v in s.items():
+                    v.copy_(moments[p][k]) if p in moments else v.zero_()
 
     # ---------------------------------------------------------------------------------------------------------- files
     def save(self, spent, final=False):
         half = lambda v: v.to(torch.bfloat16) if torch.is_tensor(v) and v.is_floating_point() and v.ndim else v
         state = self.opt.state_dict()
-        state = dict(param_groups=state['param_groups'], state={k: {n: half(v) for n, v in s.items()} for k, s in state['state'].items()})
+        state = dict(param_groups=[dict(g, lr=float(g['lr'])) for g in state['param_groups']], state={k: {n: half(v) for n, v in s.items()} for k, s in state['state'].items()})
         cpu = lambda d: {k: v.detach().cpu().contiguous() for k, v in d.items()}
         meta = dict(config=self.config, name=self.o.config, step=self.step, seen=self.seen, spent=spent, seed=self.o.seed)
         self._write('ema.pth', dict(meta, state_dict=cpu(self.ema.state_dict())))
@@ -157,6 +177,7 @@ class Trainer:
         state['state'] = {k: {n: v.float() if torch.is_tensor(v) and v.dtype == torch.bfloat16 else v for n, v in s.items()}
                           for k, s in state['state'].items()}
         self.opt.load_state_dict(state)
+        self._share_lr()
         self.step, self.seen, self.done = c['step'], c['seen'], c['spent']
 
     # ----------------------------------------------------------------------------------------------------- evaluation
@@ -256,9 +277,9 @@ def main():
         say(f'{time.time() - began:.1f} s: {len(backgrounds)} backgrounds, generators started')
         trainer = Trainer(o)
         say(o.config, parameter_count(trainer.net), 'parameters on', o.device, torch.__version__)
-        if device.type == 'cuda':
-            trainer.warm([(size, batch_of(o, size)) for size in SIZES])
-            say(f'{time.time() - began:.1f} s: warm')
+        if device.type == 'cuda' and o.graphs:
+            trainer.record([(size, batch_of(o, size)) for size in SIZES])
+            say(f'{time.time() - began:.1f} s: {len(trainer.graphs)} graphs recorded')
         val = held_out(o, backgrounds, device, held) if o.val else None
         say(f'{time.time() - began:.1f} s: {len(val or []) * 64} held-out crops')
         pool = Pool(o.pool, o.workers or o.pool_workers)
