@@ -5,7 +5,7 @@ from chance import pick
 from geometry import unit
 
 KINDS = ('sun', 'overcast', 'room', 'flash', 'back', 'night')
-SHARE = (.30, .22, .26, .08, .09, .05)
+SHARE = (.27, .22, .26, .08, .09, .08)
 
 
 def tint(rng, warm, spread=.05):

@@ -13,11 +13,11 @@ def hsv(h, s, v):
 
 def cloth(rng):
     q = rng.rand()
-    if q < .20:                                         # black, charcoal, navy
+    if q < .24:                                         # black, charcoal, navy
         return hsv(rng.normal(.62, .06), rng.uniform(0, .45), rng.uniform(.06, .28))
-    if q < .33:                                         # white, off-white
+    if q < .36:                                         # white, off-white
         return hsv(rng.normal(.12, .2), rng.uniform(0, .1), rng.uniform(.78, 1.))
-    if q < .45:                                         # grey
+    if q < .47:                                         # grey
         return hsv(rng.rand(), rng.uniform(0, .1), rng.uniform(.3, .75))
     if q < .57:                                         # blues
         return hsv(rng.normal(.6, .035), rng.uniform(.25, .8), rng.uniform(.25, .8))

@@ -17,9 +17,9 @@ WIDTH, HEIGHT = 192, 256
 ROOM = 1.25 * 1.12                                      # MMPose's padding and some room to zoom
 # how far (dm) a keypoint may lie behind the drawn surface and still count as visible
 DEPTH = np.array([.5, .6, .6, .9, .9, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1.2, 1., 1.])
-WHOLE = .47                                             # share of records that the photograph's frame does not cut
+WHOLE = .53                                             # share of records that the photograph's frame does not cut
 # what a frame leaves of a person, and how often
-CUTS = dict(bust=.40, face=.08, half=.16, headless=.09, legs=.05, side=.16, piece=.06)
+CUTS = dict(bust=.45, face=.06, half=.16, headless=.08, legs=.05, side=.15, piece=.05)
 CUTS, CUT_STEPS = list(CUTS), np.cumsum(list(CUTS.values())) - 1e-9
 SHADOWS = .45                                           # share of records with a shadow on the ground
 SPRITE, FULL = 0, 1
@@ -73,7 +73,7 @@ class Generator:
         if trunk < .12 * size[1]:                       # lying, bent, upside down: nothing to go by
             kind = 'side' if r.rand() < .5 else 'piece'
         if kind == 'bust':
-            frame[3] = shoulder + trunk * (.95 * r.rand() ** 2 - .04)
+            frame[3] = shoulder + trunk * (.95 * r.rand() ** 2.3 - .04)
         elif kind == 'face':
             frame[3] = shoulder - max(shoulder - nose, .2 * trunk) * r.uniform(0, .6)
         elif kind == 'half':
@@ -191,7 +191,8 @@ class Generator:
         inside &= (kpx >= edge[:2]).all(1) & (kpx <= edge[2:]).all(1) & (kz > 1)
         xc, yc = np.clip(x, 0, 2 * WIDTH - 1), np.clip(y, 0, 2 * HEIGHT - 1)
         depth, who = 1 / np.maximum(zbuf[yc, xc], 1e-6), ids[yc, xc]
-        seen = depth > kz - DEPTH
+        somebody = (who > OWN) & (who <= OTHERS)        # in front of a joint: it is covered, however near
+        seen = depth > kz - np.where(somebody, 0, DEPTH)
         weight = np.where(seen, 1., np.where(who == OWN, OWN_HIDDEN, OTHER_HIDDEN))
         weight[:5][~seen[:5]] = HEAD_HIDDEN             # COCO leaves the hidden side of a head unlabelled
         kps[:, 2] = np.where(inside, weight, 0)

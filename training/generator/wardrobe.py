@@ -61,7 +61,7 @@ def base(rng, sex, child, old):
     m['collar'] = float(r.rand() < .2)
     m['tie'] = 0.
     m['upper_loose'] = r.uniform(.03, .14) if r.rand() < .5 else r.uniform(.12, .36)
-    m['bump'] = r.uniform(.3, 1.1)
+    m['bump'] = r.uniform(.3, 1.4)
     m['has_outer'] = 0.
     m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = 1., -.5, 0., .2
     m['waist'] = r.uniform(.6, 1.6)
@@ -139,11 +139,41 @@ def jacket(m, r, hem=None):
     m['has_outer'] = 1.
     m['outer_sleeve'] = pick(r, [r.uniform(.95, 1.03), -.1, r.uniform(.5, .9)], [.84, .10, .06])
     m['outer_hem'] = hem if hem is not None else pick(r, [r.uniform(-.8, .6), r.uniform(-3.5, -.8)], [.75, .25])
-    m['outer_open'] = pick(r, [0., r.uniform(.1, .55)], [.5, .5])
-    m['outer_loose'] = r.uniform(.04, .22)
+    m['outer_open'] = pick(r, [0., r.uniform(.1, .9)], [.42, .58])
+    m['outer_loose'] = r.uniform(.04, .34)
     if r.rand() < .25:
-        m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'] = (8., 1., .3, m['outer'], None) if r.rand() < .3 else (m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'])
+        m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'] = (8., 1., .3, m['outer'], None) if r.rand() < .5 else (m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'])
     m['scarf'] = float(r.rand() < .18)
+
+
+def coat(m, r):
+    """A jacket of which the lower part hangs like a skirt."""
+    jacket(m, r, hem=r.uniform(-.6, .2))
+    m['outer_sleeve'], m['dress'], m['skirt_end'] = r.uniform(.96, 1.03), 2., r.uniform(-6.4, -1.6)
+    if r.rand() < .5:
+        m['outer'] = m['outer2'] = palette.hsv(r.normal(.1, .25), r.uniform(0, .35), r.uniform(.04, .5))
+        m['outer_pat'] = pick(r, [0, 8], [.6, .4])
+
+
+def robe(m, r):
+    """Down to the calves, wide, of one colour."""
+    m['skirt_end'], m['dress'], m['sleeve'], m['hem'] = r.uniform(-7.2, -4.8), 1., r.uniform(.85, 1.), -.5
+    m['upper_pat'], m['upper_loose'], m['lower_loose'] = pick(r, [0, 2, 8, 11], [.5, .15, .2, .15]), r.uniform(.2, .45), r.uniform(.2, .5)
+
+
+def baggy(m, r):
+    """Wide trousers, a large shirt."""
+    m['lower_loose'], m['flare'] = r.uniform(.35, .75), pick(r, [0., r.uniform(.5, 2.)], [.5, .5])
+    if r.rand() < .6:
+        m['upper_loose'], m['hem'] = r.uniform(.3, .6), r.uniform(-1.8, 0)
+
+
+def dark(m, r):
+    """Black, charcoal, navy from head to foot."""
+    for k in ('upper', 'upper2', 'lower', 'lower2', 'outer', 'outer2', 'shoe', 'sock'):
+        m[k] = palette.hsv(r.normal(.62, .08), r.uniform(0, .35), r.uniform(.03, .16))
+    if r.rand() < .5:
+        m['hat'] = m['outer']
 
 
 def suit(m, r):
@@ -160,10 +190,10 @@ def suit(m, r):
 
 
 def skirt(m, r):
-    m['skirt_end'] = pick(r, [r.uniform(-3.8, -1.2), r.uniform(-6.8, -3.8)], [.65, .35])
+    m['skirt_end'] = pick(r, [r.uniform(-3.8, -1.2), r.uniform(-7.3, -3.8)], [.5, .5])
     m['dress'] = float(r.rand() < .6)
     m['leg_end'] = -.5 if r.rand() < .7 else m['leg_end']
-    m['lower_loose'] = r.uniform(.04, .3)
+    m['lower_loose'] = r.uniform(.04, .45)
 
 
 def sport(m, r):
@@ -270,20 +300,29 @@ def dress(rng, sex, child, old, activity_outfit, posture):
         OUTFITS[activity_outfit](m, rng)
         return m
     k = rng.rand()
-    if k < .30:
+    hanging = posture in ('stand', 'sit')               # what cloth that hangs like a skirt can be worn in
+    if k < .26:
         jacket(m, rng)
-    elif k < .37 and not child:
+    elif k < .35:
+        coat(m, rng) if hanging else jacket(m, rng)
+    elif k < .41 and not child:
         suit(m, rng)
-    elif k < .47 and sex == 'female' and posture in ('stand', 'sit'):
+    elif k < .53 and sex == 'female' and hanging:
         skirt(m, rng)
-    elif k < .57:
+    elif k < .55 and hanging:
+        robe(m, rng)
+    elif k < .64:
         sport(m, rng)
-    elif k < .61:
-        uniform(m, rng)
-    elif k < .65:
-        winter(m, rng)
     elif k < .68:
+        uniform(m, rng)
+    elif k < .73:
+        winter(m, rng)
+    elif k < .76:
         beach(m, rng)
+    if rng.rand() < .12:
+        baggy(m, rng)
+    if rng.rand() < .09:
+        dark(m, rng)
     if rng.rand() < .06:                                # overalls, one colour
         m['lower'] = m['upper']
     return m

@@ -47,7 +47,8 @@ inline bool layer_used(int l, const Material& m) {
 
 inline float scalp(const float* a, const Material& m) {
   return a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ])
-    + 0.07f * noise.at(a[RX] * 4 + m.seed, a[RY] * 2, a[RZ] * 4);      // no hair line is straight
+    + 0.07f * noise.at(a[RX] * 4 + m.seed, a[RY] * 2, a[RZ] * 4)       // no hair line is straight
+    + 0.06f * noise.at(a[RX] * 12 + m.seed, a[RY] * 3, a[RZ] * 12);
 }
 
 inline bool in_upper(const Material& m, const float* a, float shrink) {
@@ -60,13 +61,18 @@ inline bool in_upper(const Material& m, const float* a, float shrink) {
   return a[RY] < top - shrink && a[RY] > m.hem + shrink;
 }
 
+// dress: 0 a skirt, 1 of one piece with the upper, 2 the lower part of a coat
+inline bool is_coat(const Material& m) { return m.dress > 1.5f && m.has_outer > 0.5f; }
+
+// Half the width of an open front; it widens towards the hem.
+inline float opening(const Material& m, const float* a) { return m.outer_open * (0.35f + 0.13f * (6.2f - a[RY])); }
+
 inline bool in_outer(const Material& m, const float* a, float shrink) {
   if (m.has_outer < 0.5f) return false;
   if (a[ARM_W] > 0.5f) return a[ALONG] < m.outer_sleeve - shrink * 0.1f;
   const float x = std::fabs(a[RX]);
   if (m.outer_sleeve < -0.01f && x > 1.5f) return false;
-  // the opening widens towards the hem
-  if (a[RZ] > 0.1f && m.outer_open > 0 && x < m.outer_open * (0.35f + 0.13f * (6.2f - a[RY])) + shrink) return false;
+  if (a[RZ] > 0.1f && m.outer_open > 0 && x < opening(m, a) + shrink) return false;
   return a[RY] < 6.15f + 0.25f * clamp01(0.3f - a[RZ]) - shrink && a[RY] > m.outer_hem + shrink;
 }
 
@@ -89,9 +95,9 @@ inline bool inside(int layer, const Material& m, const float* a) {
     case UPPER: return in_upper(m, a, 0) && !in_outer(m, a, 0.3f);
     case OUTER: return in_outer(m, a, 0);
     case LOWER: return in_lower(m, a, 0);
-    case SKIRT: return a[RY] > m.skirt_end;
+    case SKIRT: return a[RY] > m.skirt_end && !(is_coat(m) && m.outer_open > 0 && a[RZ] > 0.1f && std::fabs(a[RX]) < opening(m, a));
     case HAIRCAP: return a[HEAD_W] > 0.5f && scalp(a, m) > m.hair_line;
-    case LONGHAIR: return a[RY] > m.long_hair && !(a[RZ] > 0.9f && a[RY] > 6.0f && a[RY] < 7.9f);
+    case LONGHAIR: return a[RY] > m.long_hair + 0.4f * noise.at(a[RX] * 6 + m.seed, 1, a[RZ] * 6) && !(a[RZ] > 0.9f && a[RY] > 6.0f && a[RY] < 7.9f);
     case SHOES: return a[RY] < m.shoe_top;
     case HAT: return in_hat(m, a);
     case SCARF: return a[RY] > 5.55f - 0.1f * a[RZ] && a[RY] < 6.5f && std::fabs(a[RX]) < 1.1f;
@@ -123,7 +129,7 @@ inline float offset(int l, const Material& m, const float* a) {
         f += m.flare * smooth(-3.5f, -7.f, a[RY]);
         return 0.03f + m.lower_loose * std::max(f + 0.25f * fine, 0.f);
       }
-      if (l == SKIRT) return 0.03f + m.lower_loose * std::max(f, 0.f);
+      if (l == SKIRT) return is_coat(m) ? 0.16f + m.outer_loose * std::max(f, 0.f) : 0.03f + m.lower_loose * std::max(f, 0.f);
       if (a[ARM_W] < 0.5f) f *= 0.25f + 0.75f * smooth(5.6f, 3.5f, a[RY]);
       f = std::max(f + 0.25f * fine, 0.f);
       const float shirt = 0.06f + m.upper_loose * f;
@@ -270,11 +276,14 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       printed(m.outer2);
       stitch_top(m.outer_sleeve, m.outer_hem, m.outer2);
       if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) for (float& c : s.c) c *= 0.35f;    // zip
-      if (m.outer_open > 0 && z > 0.2f && y > 2.2f && std::fabs(x) < m.outer_open * (0.35f + 0.13f * (6.2f - y)) + 0.09f + 0.1f * (y - 2.2f))
+      if (m.outer_open > 0 && z > 0.2f && y > 2.2f && std::fabs(x) < opening(m, a) + 0.09f + 0.1f * (y - 2.2f))
         for (float& c : s.c) c *= 0.72f;                                                           // lapels
       s.bump = m.bump; break;
     case SKIRT:
-      if (m.dress > 0.5f) pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
+      if (is_coat(m)) {
+        pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
+        if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) darker(0.35f);
+      } else if (m.dress > 0.5f) pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
       else pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, s.c);
       s.bump = m.bump; break;
     case LOWER:
