@@ -21,8 +21,8 @@ from pool import COARSE
 SW, SH = 192, 256           # sprite
 PADDING = 1.25              # MMPose's GetBBoxCenterScale
 WEIGHT_HIDDEN = 0.35        # joint hidden by something that is not the own body
-BEHIND = (.40, .18)         # share of the crops with a first, a second person behind
-FRONT = .18                 # with somebody in front
+BEHIND = (.32, .12)         # share of the crops with a first, a second person behind
+FRONT = .14                 # with somebody in front
 THINGS = .40                # with things in front
 SHAPES = 3
 QUALITY = (.35, .45, .20)   # share of clean, ordinary and poor photographs
@@ -311,7 +311,7 @@ class Composer:
         grey, eye = torch.full((3, 3), 1 / 3, device=self.device), torch.eye(3, device=self.device)
         saturation = torch.where(self.some(n, .05), 0., torch.exp(self.g(n, std=.25)).clamp(.2, 1.7))[:, None, None]
         mix = eye * saturation + grey * (1 - saturation) + self.g(n, 3, 3, std=.03)
-        gain = torch.exp((self.g(n, 1, mean=-.03, std=.2) + self.g(n, 3, std=.04)) * much[:, None])
+        gain = torch.exp((self.g(n, 1, mean=.04, std=.2) + self.g(n, 3, std=.04)) * much[:, None])
         contrast = torch.exp(self.g(n, mean=-.03, std=.2) * much)[:, None]
         matrix = mix * (gain * contrast)[..., None]
         offset = (1 - contrast) * .45 + self.g(n, 1, std=.04) * much[:, None]

@@ -46,8 +46,8 @@ def arguments():
     a.add_argument('--batch', type=int, default=512)
     a.add_argument('--lr', type=float, default=3e-3)
     a.add_argument('--decay', type=float, default=.02)
-    a.add_argument('--low-until', type=float, default=.35, help='share of the time at half the input size')
-    a.add_argument('--middle-until', type=float, default=.65, help='share of the time at three quarters at most')
+    a.add_argument('--low-until', type=float, default=.3, help='share of the time at half the input size')
+    a.add_argument('--middle-until', type=float, default=.6, help='share of the time at three quarters at most')
     a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
     a.add_argument('--start', type=int, default=3000, help='records to wait for')
     a.add_argument('--seed', type=int, default=1)
@@ -303,7 +303,7 @@ def batch_of(o, size):
 class Crops:
     """Batches of crops, composed several at a time: the numbers of a scene are many small tensors."""
 
-    TOGETHER = 4
+    TOGETHER = 8
 
     def __init__(self, composer, store, batch):
         self.composer, self.store, self.batch, self.ready = composer, store, batch, []
