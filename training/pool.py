@@ -61,7 +61,8 @@ class Store:
         self.coarse = new(256 // COARSE, 192 // COARSE, dtype=torch.uint8)      # mean alpha
         self.shade = new(32, 24, dtype=torch.uint8)             # alpha, blurred, for a shadow around the person
         self.filled = np.zeros(slots, bool)
-        self.valid = torch.zeros(0, dtype=torch.long, device=self.device)
+        # slots that hold a record, in order of arrival; grown in place, since the reading stream may lag behind the writing one
+        self.order, self.count = new(dtype=torch.long), 0
         self.records = 0
         self.back = torch.zeros(0, *backgrounds.shape[1:], dtype=torch.uint8, device=self.device)
         self.add_backgrounds(backgrounds)
@@ -85,15 +86,17 @@ class Store:
                 v = v.pin_memory()
             getattr(self, name).index_copy_(0, at, v.to(self.device, non_blocking=cuda))
         self._put_alpha(at)
+        first = slots[~self.filled[slots]]
+        count = self.count + len(first)
+        self.order[self.count:count] = torch.from_numpy(first).to(self.device)
         if cuda:
             torch.cuda.current_stream().synchronize()
-        self.filled[slots] = True
+        self.filled[first] = True
         self.records += len(slots)
-        self.valid = torch.from_numpy(np.flatnonzero(self.filled)).to(self.device)
+        self.count = count                                      # last: from now on they are drawn
 
     def draw(self, n):
-        valid = self.valid
-        return valid[torch.randint(len(valid), (n,), device=self.device)]
+        return self.order[torch.randint(self.count, (n,), device=self.device)]
 
     def _put_alpha(self, at):
         for some in at.split(2048):
