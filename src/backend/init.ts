@@ -138,6 +138,7 @@ function start(name: BackendName, adapter: string, reason: string, options: Back
         configure: () => configure(name, options),
         ...(name === 'webgpu' && { create: async () => createWebgpuBackend(await PACKAGES.webgpu()) }),
       });
+      if (name === 'wasm') await addWasmKernels(started);
       if (record.tested !== started.instance || options.selfTest) await test(started, name, options);
       record.tested = started.instance;
       options.signal?.throwIfAborted();
@@ -161,6 +162,14 @@ const PACKAGES = {
 /** Only wasm has something to be told: where its files are. */
 async function configure(name: BackendName, { wasmPaths, signal }: BackendOptions): Promise<void> {
   if (name === 'wasm') await configureWasm(await PACKAGES.wasm(), wasmPaths, signal);
+}
+
+async function addWasmKernels({ instance }: EngineSwitch): Promise<void> {
+  const [{ installConvKernels }, { getThreadsCount }] = await Promise.all([
+    import('./wasm/install.js'),
+    PACKAGES.wasm(),
+  ]);
+  await installConvKernels(instance, getThreadsCount());
 }
 
 async function test(started: EngineSwitch, name: BackendName, options: BackendOptions): Promise<void> {

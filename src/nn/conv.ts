@@ -4,6 +4,7 @@ import { sizeOf } from '../ndarray.js';
 import * as tf from '../tf.js';
 import type { Tensor1D, Tensor4D } from '../tf.js';
 import type { FusedActivation } from './act.js';
+import { denseConv2d, tfPadding, type DenseConvOptions } from './dense_conv.js';
 import type { FoldableConv } from './fold.js';
 import { Module, Parameter, transpose } from './module.js';
 
@@ -24,19 +25,6 @@ export function pair(value: Pair): [h: number, w: number] {
   return typeof value === 'number' ? [value, value] : [value[0], value[1]];
 }
 
-type ExplicitPadding = [[number, number], [number, number], [number, number], [number, number]];
-
-/** tfjs's form of symmetric padding: one number where it can, so that 1 x 1 kernels stay matrix products. */
-function tfPadding([h, w]: [number, number]): number | ExplicitPadding {
-  if (h === w) return h;
-  const [none, high, wide]: [number, number][] = [
-    [0, 0],
-    [h, h],
-    [w, w],
-  ];
-  return [none, high, wide, none];
-}
-
 /** `torch.nn.Conv2d`: dense, depthwise or grouped. A batch norm may be folded in, and an activation fused, by the owner. */
 export class Conv2d extends Module implements FoldableConv {
   readonly kind = 'conv';
@@ -51,7 +39,7 @@ export class Conv2d extends Module implements FoldableConv {
   readonly #groups: number;
   readonly #stride: [number, number];
   readonly #dilation: [number, number];
-  readonly #pad: number | ExplicitPadding;
+  readonly #padding: [number, number];
 
   constructor(inChannels: number, outChannels: number, kernel: Pair, options: Conv2dOptions = {}) {
     super();
@@ -63,7 +51,7 @@ export class Conv2d extends Module implements FoldableConv {
     this.#groups = groups;
     this.#stride = pair(options.stride ?? 1);
     this.#dilation = pair(options.dilation ?? 1);
-    this.#pad = tfPadding(pair(options.padding ?? 0));
+    this.#padding = pair(options.padding ?? 0);
     this.weight = new Parameter([outChannels, inChannels / groups, kh, kw]);
     this.bias = (options.bias ?? true) ? new Parameter([outChannels]) : null;
   }
@@ -116,27 +104,31 @@ export class Conv2d extends Module implements FoldableConv {
   }
 
   #run(x: Tensor4D, activation: FusedActivation, strides: [number, number]): Tensor4D {
-    const common = { strides, pad: this.#pad, dilations: this.#dilation };
-    if (this.groupWeights.length > 0) return this.#runSplit(x, { ...common, activation });
-    const filter = this.weight.tensor as Tensor4D;
+    const options = { strides, padding: this.#padding, dilations: this.#dilation, activation };
+    if (this.groupWeights.length > 0) return this.#runSplit(x, options);
     const bias = this.bias?.tensor as Tensor1D | undefined;
+    const kernels = this.#kernels;
+    if (kernels !== 'depthwise' && kernels !== 'pairs')
+      return denseConv2d(x, this.weight, this.#filterShape(), bias, options);
+    const filter = this.weight.tensor as Tensor4D;
     // tfjs's declaration leaves out explicit padding for depthwise kernels, its code does not.
-    const depthwise = { x, filter, ...common, pad: this.#pad as number };
-    switch (this.#kernels) {
-      case 'depthwise':
-        return tf.fused.depthwiseConv2d({ ...depthwise, bias, activation });
-      case 'pairs':
-        return this.#sumPairs(tf.fused.depthwiseConv2d(depthwise), bias, activation);
-      default:
-        return tf.fused.conv2d({ x, filter, bias, ...common, activation });
-    }
+    const pad = tfPadding(this.#padding) as number;
+    const depthwise = { x, filter, strides, pad, dilations: this.#dilation };
+    if (kernels === 'depthwise') return tf.fused.depthwiseConv2d({ ...depthwise, bias, activation });
+    return this.#sumPairs(tf.fused.depthwiseConv2d(depthwise), bias, activation);
   }
 
-  #runSplit(x: Tensor4D, common: Omit<Parameters<typeof tf.fused.conv2d>[0], 'x' | 'filter' | 'bias'>): Tensor4D {
+  /** [kh, kw, in, out] of one group. */
+  #filterShape(): [number, number, number, number] {
+    const [, groupIn, kh, kw] = this.weight.shape;
+    return [kh, kw, groupIn, this.groupWeights.length > 0 ? this.outChannels / this.#groups : this.outChannels];
+  }
+
+  #runSplit(x: Tensor4D, options: DenseConvOptions): Tensor4D {
     const xs = tf.split<Tensor4D>(x, this.#groups, 3);
     const parts = xs.map((part, g) => {
       const bias = this.groupBiases[g]?.tensor as Tensor1D | undefined;
-      return tf.fused.conv2d({ x: part, filter: this.groupWeights[g].tensor as Tensor4D, bias, ...common });
+      return denseConv2d(part, this.groupWeights[g], this.#filterShape(), bias, options);
     });
     return tf.concat(parts, 3);
   }
@@ -258,9 +250,11 @@ export class ConvTranspose2d extends Module implements FoldableConv {
   override forward(x: Tensor4D, activation: FusedActivation = this.activation): Tensor4D {
     const [s, p] = [this.#stride, this.#padding];
     const [n, h, w] = x.shape;
-    const filter = this.weight.tensor as Tensor4D;
     const bias = this.bias?.tensor as Tensor1D | undefined;
-    const phases = tf.fused.conv2d({ x, filter, strides: 1, pad: this.#taps - 1, bias, activation });
+    const taps = this.#taps;
+    const shape = [taps, taps, this.#inChannels, s * s * this.outChannels] as const;
+    const options: DenseConvOptions = { strides: [1, 1], padding: [taps - 1, taps - 1], dilations: [1, 1], activation };
+    const phases = denseConv2d(x, this.weight, shape, bias, options);
     const full = s > 1 ? depthToSpace(phases, s) : phases;
     const grow = (size: number) => (size - 1) * s - 2 * p + this.#kernel + this.#outputPadding;
     return tf.slice(full, [0, p, p, 0], [n, grow(h), grow(w), this.outChannels]);

@@ -20,6 +20,7 @@ export class Parameter {
   readonly persistent: boolean;
   #value: Float32Array | null;
   #tensor: Tensor | null = null;
+  #isArranged = false;
 
   constructor(shape: readonly number[], options: { value?: Float32Array; persistent?: boolean } = {}) {
     this.shape = shape;
@@ -57,6 +58,20 @@ export class Parameter {
     this.#value = null;
     // Outside any scope of the caller's: parameters outlive every tidy.
     this.#tensor = tf.keep(tf.tensor(data, shape as number[], 'float32'));
+  }
+
+  /**
+   * The tensor as `arrange` makes it, which happens once: what a backend's own kernel reads instead of tfjs's layout. Afterwards there
+   * is only this form.
+   */
+  arranged<T extends Tensor>(arrange: (tensor: Tensor) => T): T {
+    if (!this.#isArranged) {
+      const before = this.tensor;
+      this.#tensor = tf.keep(arrange(before));
+      before.dispose();
+      this.#isArranged = true;
+    }
+    return this.tensor as T;
   }
 
   /** Frees both forms. Safe to call twice. */

@@ -12,6 +12,14 @@ import { uniform } from '../golden/formula.js';
 import { fill, LAYERS, type ReferenceCase } from './nn_layers.js';
 import reference from './nn_reference.json';
 
+/** What sums in another order may cost, of the largest output. */
+function rounding(backend: string, layer: string, args: ReferenceCase['args']): number {
+  if (backend === 'webgpu' || backend === 'webgl') return 1e-5;
+  // Winograd's sums have larger terms.
+  const winograd = layer === 'Conv2d' && args.kernel === 3 && backend === 'wasm';
+  return winograd ? 4e-6 : 1e-6;
+}
+
 describe.each(BACKEND_NAMES)('%s', (backendName) => {
   let backend: Backend;
   beforeAll(async () => {
@@ -41,7 +49,7 @@ describe.each(BACKEND_NAMES)('%s', (backendName) => {
       expect(found.shape).toEqual(shape);
       const scale = Math.max(...data.map(Math.abs));
       const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - found.data[i])), 0);
-      expect(worst / scale).toBeLessThan(backendName === 'webgpu' || backendName === 'webgl' ? 1e-5 : 1e-6);
+      expect(worst / scale).toBeLessThan(rounding(backendName, layer, args));
       expect(tf.memory().numTensors).toBe(before);
     },
   );

@@ -1,0 +1,160 @@
+/**
+ * Our own convolutions for WebAssembly (`kernels/*.c`), which work inside a memory that belongs to somebody else: tfjs's, so that
+ * tensors need no copy. Knows nothing of tfjs; allocates nothing: the caller reserves what the size functions ask for.
+ *
+ * Every address is a byte offset in the memory and a multiple of 4; every array is float32, dense, pixels in NHWC and filters in
+ * HWIO order. Results differ from a plain sum by rounding only: about 1e-6 of the largest output, 1e-5 for `conv3x3`.
+ */
+import { KERNEL_BYTES } from './kernel_bytes.js';
+
+/** What both kinds of convolution read and write. */
+export interface ConvAddresses {
+  /** [n, h, w, cin]. */
+  readonly input: number;
+  /** What `pack` or `pack3x3` wrote for the same cin and cout. */
+  readonly packed: number;
+  /** [cout]. @default 0, which stands for none */
+  readonly bias?: number;
+  /** Of the output's shape, added before ReLU. It may be the output itself. @default 0, which stands for none */
+  readonly residual?: number;
+  /** [n, oh, ow, cout]; overlaps neither input nor workspace. */
+  readonly output: number;
+  /** As many bytes as the workspace function says; what is in it does not matter. */
+  readonly workspace: number;
+}
+
+export interface Conv3x3Shape {
+  /** Images. */
+  readonly n: number;
+  /** Height of input and output, px. */
+  readonly h: number;
+  /** Width of input and output, px. */
+  readonly w: number;
+  /** Channels of the input. */
+  readonly cin: number;
+  /** Channels of the output. */
+  readonly cout: number;
+}
+
+export interface ConvShape extends Conv3x3Shape {
+  /** Height and width of the filter, px. */
+  readonly kh: number;
+  readonly kw: number;
+  /** Rows and columns from one output pixel to the next, px. */
+  readonly strideY: number;
+  readonly strideX: number;
+  /** Zeros before the first row and column, px. Those behind the last follow from `oh` and `ow`. */
+  readonly top: number;
+  readonly left: number;
+  /** Height and width of the output, px. */
+  readonly oh: number;
+  readonly ow: number;
+}
+
+export interface ConvKernels {
+  /** Whether multiplication and addition are one instruction here (relaxed SIMD). */
+  readonly relaxed: boolean;
+
+  /** Bytes of a packed 3x3 filter. */
+  packedSize3x3(cin: number, cout: number): number;
+  /** Filter [3, 3, cin, cout] at `hwio` -> Winograd's 36 points at `packed`. Once per model. */
+  pack3x3(packed: number, hwio: number, cin: number, cout: number): void;
+  /** Bytes of the workspace: at most about 400 kB up to 440 input channels. */
+  workspaceSize3x3(shape: Conv3x3Shape): number;
+  /** 3x3, stride 1, one pixel of zeros around: Winograd F(4x4, 3x3). */
+  conv3x3(addresses: ConvAddresses, shape: Conv3x3Shape, relu: boolean): void;
+
+  /** Bytes of any packed filter. */
+  packedSize(kh: number, kw: number, cin: number, cout: number): number;
+  /** Filter [kh, kw, cin, cout] at `hwio` -> blocks of 8 output channels at `packed`. Once per model. */
+  pack(packed: number, hwio: number, kh: number, kw: number, cin: number, cout: number): void;
+  /** Bytes of the workspace: at most about 200 kB, unless six output pixels see more than that. */
+  workspaceSize(shape: ConvShape): number;
+  /** Any dense convolution without dilation. */
+  conv(addresses: ConvAddresses, shape: ConvShape, relu: boolean): void;
+}
+
+/** The modules' exports; arguments in the order of the C sources. */
+interface Exports {
+  conv3x3_packed_bytes(...args: number[]): number;
+  conv3x3_pack(...args: number[]): void;
+  conv3x3_workspace_bytes(...args: number[]): number;
+  conv3x3(...args: number[]): void;
+  conv_packed_bytes(...args: number[]): number;
+  conv_pack(...args: number[]): void;
+  conv_workspace_bytes(...args: number[]): number;
+  conv(...args: number[]): void;
+}
+
+/**
+ * Compiles the kernels, those with relaxed SIMD where the engine has it, and binds them to `memory`, which may be shared and may
+ * grow later.
+ *
+ * @param memory - in which all addresses lie
+ * @param variant - replaced in tests
+ * @throws WebAssembly.CompileError without SIMD, or where the page's Content-Security-Policy forbids WebAssembly
+ */
+export async function loadConvKernels(
+  memory: WebAssembly.Memory,
+  variant: keyof typeof KERNEL_BYTES = bestVariant(),
+): Promise<ConvKernels> {
+  const bytes = decode(KERNEL_BYTES[variant]);
+  const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
+  const module = await WebAssembly.compile(isShared ? importShared(bytes) : bytes);
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  return kernelsOf(instance.exports as unknown as Exports, variant === 'relaxedSimd');
+}
+
+function bestVariant(): keyof typeof KERNEL_BYTES {
+  return WebAssembly.validate(decode(KERNEL_BYTES.relaxedSimd)) ? 'relaxedSimd' : 'simd';
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+}
+
+function kernelsOf(wasm: Exports, relaxed: boolean): ConvKernels {
+  return {
+    relaxed,
+    packedSize3x3: (cin, cout) => wasm.conv3x3_packed_bytes(cin, cout) >>> 0,
+    pack3x3: (packed, hwio, cin, cout) => wasm.conv3x3_pack(packed, hwio, cin, cout),
+    workspaceSize3x3: ({ n, h, w, cin }) => wasm.conv3x3_workspace_bytes(n, h, w, cin) >>> 0,
+    conv3x3: (a, { n, h, w, cin, cout }, relu) => wasm.conv3x3(...addressList(a), n, h, w, cin, cout, Number(relu)),
+    packedSize: (kh, kw, cin, cout) => wasm.conv_packed_bytes(kh, kw, cin, cout) >>> 0,
+    pack: (packed, hwio, kh, kw, cin, cout) => wasm.conv_pack(packed, hwio, kh, kw, cin, cout),
+    workspaceSize: (s) => wasm.conv_workspace_bytes(s.n * s.oh * s.ow, s.kh, s.kw, s.cin) >>> 0,
+    conv: (a, s, relu) => {
+      const filter = [s.kh, s.kw, s.strideY, s.strideX, s.top, s.left];
+      wasm.conv(...addressList(a), s.n, s.h, s.w, s.cin, s.cout, ...filter, s.oh, s.ow, Number(relu));
+    },
+  };
+}
+
+function addressList({ input, packed, bias = 0, residual = 0, output, workspace }: ConvAddresses): number[] {
+  return [input, packed, bias, residual, output, workspace];
+}
+
+const IMPORT_SECTION = 2;
+/** Limits of a shared memory: flag 3, at least no page, at most 65536 (LEB128), which fits every memory there is. */
+const SHARED_LIMITS = [0x03, 0x00, 0x80, 0x80, 0x04];
+
+/**
+ * The same module, importing a shared memory: for a plain one the import must not say "shared", for a shared one it must. The
+ * import section holds nothing but the memory, whose limits are its last bytes: `count, "env", "memory", kind 2, flags, minimum`.
+ */
+function importShared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  let section = 8;
+  while (bytes[section] !== IMPORT_SECTION) section = sizeAt(bytes, section + 1).end;
+  const { start, end } = sizeAt(bytes, section + 1);
+  const names = 1 + (1 + 3) + (1 + 6) + 1;
+  const body = [...bytes.subarray(start, start + names), ...SHARED_LIMITS];
+  return Uint8Array.from([...bytes.subarray(0, section + 1), body.length, ...body, ...bytes.subarray(end)]);
+}
+
+/** A section's body, whose length stands at `at` in LEB128. */
+function sizeAt(bytes: Uint8Array, at: number): { start: number; end: number } {
+  let [length, shift, start] = [0, 0, at];
+  for (; bytes[start] & 128; start++, shift += 7) length |= (bytes[start] & 127) << shift;
+  length |= bytes[start++] << shift;
+  return { start, end: start + length };
+}

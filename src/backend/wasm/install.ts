@@ -1,0 +1,42 @@
+/** The library's own WebAssembly kernels beside tfjs's wasm backend, in its memory. */
+import type { BackendInstance } from '../engine_switch.js';
+import { loadConvKernels } from './conv_kernels.js';
+import { convKernelsOf, setConvKernels } from './installed.js';
+import { checkConvKernels } from './self_check.js';
+
+/** What of tfjs's Emscripten module is needed: `malloc`, and the memory, which the build with threads imports and the others export. */
+export interface EmscriptenModule {
+  readonly asm?: { readonly memory?: WebAssembly.Memory };
+  readonly wasmMemory?: WebAssembly.Memory;
+  _malloc(bytes: number): number;
+  _free(at: number): void;
+}
+
+/**
+ * Adds the kernels to a started backend. Without SIMD, or where the page's Content-Security-Policy has let only tfjs's module in, or
+ * where they compute wrong numbers, tfjs's own kernels stay in use.
+ */
+export async function installConvKernels(instance: BackendInstance, threads: number): Promise<void> {
+  const module = instance.wasm as EmscriptenModule | undefined;
+  const memory = module?.wasmMemory ?? module?.asm?.memory;
+  if (!module || !memory || convKernelsOf(instance)) return;
+  try {
+    const kernels = await loadConvKernels(memory);
+    if (!checkConvKernels(kernels, memory, module)) return;
+    setConvKernels(instance, { kernels, threads, workspace: workspaceOf(module) });
+  } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError)) throw error;
+  }
+}
+
+/** One reserved piece that grows; it goes with the backend's memory. */
+function workspaceOf(module: EmscriptenModule): (bytes: number) => number {
+  let [at, size] = [0, 0];
+  return (bytes) => {
+    if (bytes > size) {
+      if (at) module._free(at);
+      [at, size] = [module._malloc(bytes), bytes];
+    }
+    return at;
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * Dense convolutions on tfjs's wasm backend by the library's own kernels (`src/backend/wasm/`), which work in tfjs's memory: Winograd's
+ * algorithm for 3 x 3, matrix products for the rest, fused multiply-add where the browser has it. tfjs's own (XNNPACK) has neither.
+ */
+import { convKernelsOf } from '../../backend/wasm/installed.js';
+import type { BackendInstance } from '../../backend/engine_switch.js';
+import * as tf from '../../tf.js';
+import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
+
+/** A dense convolution without its numbers. */
+export interface ConvGeometry {
+  readonly kernel: readonly [h: number, w: number];
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly strides: readonly [h: number, w: number];
+  /** The same on both sides. */
+  readonly padding: readonly [h: number, w: number];
+}
+
+export type WasmActivation = 'linear' | 'relu' | 'relu6';
+
+/** The number says the layout of packed filters: another version of the library on the page may have another. */
+const [PACK, CONV] = ['InposeWasmPackFilter1', 'InposeWasmConv2d1'];
+/** Winograd's filters are four times as large as the originals. Above this it costs more memory, and more time to read them, than it saves. */
+const LARGEST_WINOGRAD = 1.5e6;
+/** Tiles of 4 x 4 pixels from which the products are large enough. */
+const FEWEST_TILES = 6;
+
+/** How many of tfjs's threads one of ours keeps up with (bench/README.md): by Winograd, and otherwise. */
+const THREADS = { winograd: 4, other: 2 };
+
+/** Whether the active backend is wasm with the library's kernels, and they are the faster ones for this. */
+export function hasWasmConv(geometry: ConvGeometry): boolean {
+  if (tf.getBackend() !== 'wasm') return false;
+  const installed = convKernelsOf(tf.backend() as unknown as BackendInstance);
+  return installed !== null && installed.threads <= (isWinogradShape(geometry) ? THREADS.winograd : THREADS.other);
+}
+
+/**
+ * A filter [kh, kw, in, out] in the layout of the kernels, for maps of about the given size; it works for every other size, too.
+ * The caller owns both.
+ */
+export function packWasmFilter(
+  filter: Tensor4D,
+  geometry: ConvGeometry,
+  map: readonly [h: number, w: number],
+): Tensor1D {
+  register(PACK, packKernel);
+  const attrs = { geometry, winograd: prefersWinograd(geometry, map) };
+  return tf.engine().runKernel(PACK, { filter }, attrs as unknown as tf.NamedAttrMap) as Tensor as Tensor1D;
+}
+
+/** x [N, H, W, in] -> [N, H', W', out]. `packed`: of `packWasmFilter` with the same geometry. */
+export function wasmConv2d(
+  inputs: { x: Tensor4D; packed: Tensor1D; bias?: Tensor1D },
+  geometry: ConvGeometry,
+  activation: WasmActivation,
+): Tensor4D {
+  register(CONV, convKernel);
+  const { x, packed, bias } = inputs;
+  const named: tf.NamedTensorMap = bias ? { x, packed, bias } : { x, packed };
+  const attrs = { geometry, activation } as unknown as tf.NamedAttrMap;
+  const y = tf.engine().runKernel(CONV, named, attrs) as Tensor as Tensor4D;
+  return activation === 'relu6' ? tf.clipByValue(y, 0, 6) : y;
+}
+
+function register(kernelName: string, kernelFunc: KernelFunc): void {
+  if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
+}
+
+function isWinogradShape({ kernel, strides, padding }: ConvGeometry): boolean {
+  return [...kernel, ...strides, ...padding].join() === '3,3,1,1,1,1';
+}
+
+function prefersWinograd(geometry: ConvGeometry, [h, w]: readonly [h: number, w: number]): boolean {
+  const { inChannels, outChannels } = geometry;
+  const bytes = 36 * 4 * inChannels * outChannels;
+  return isWinogradShape(geometry) && bytes <= LARGEST_WINOGRAD && Math.ceil(h / 4) * Math.ceil(w / 4) >= FEWEST_TILES;
+}
+
+/** Addresses in tfjs's memory. */
+interface WasmBackend extends BackendInstance {
+  makeOutput(shape: readonly number[], dtype: 'float32'): TensorInfo;
+  getMemoryOffset(dataId: object): number;
+}
+
+const packKernel: KernelFunc = ({ inputs, backend, attrs }) => {
+  const wasm = backend as WasmBackend;
+  const { kernels } = convKernelsOf(wasm)!;
+  const { geometry, winograd } = attrs as unknown as { geometry: ConvGeometry; winograd: boolean };
+  const { kernel, inChannels, outChannels } = geometry;
+  const bytes = winograd
+    ? kernels.packedSize3x3(inChannels, outChannels)
+    : kernels.packedSize(...kernel, inChannels, outChannels);
+  const packed = wasm.makeOutput([bytes / 4], 'float32');
+  const [to, from] = [wasm.getMemoryOffset(packed.dataId), wasm.getMemoryOffset(inputs.filter!.dataId)];
+  if (winograd) kernels.pack3x3(to, from, inChannels, outChannels);
+  else kernels.pack(to, from, ...kernel, inChannels, outChannels);
+  return packed;
+};
+
+const convKernel: KernelFunc = ({ inputs, backend, attrs }) => {
+  const wasm = backend as WasmBackend;
+  const { kernels, workspace } = convKernelsOf(wasm)!;
+  const { geometry, activation } = attrs as unknown as { geometry: ConvGeometry; activation: WasmActivation };
+  const [n, h, w] = inputs.x!.shape;
+  const { kernel, inChannels: cin, outChannels: cout, strides, padding } = geometry;
+  const [oh, ow] = [h, w].map((size, k) => Math.floor((size + 2 * padding[k] - kernel[k]) / strides[k]) + 1);
+  const output = wasm.makeOutput([n, oh, ow, cout], 'float32');
+  const at = (info: TensorInfo | undefined) => (info ? wasm.getMemoryOffset(info.dataId) : 0);
+  const winograd = isWinogradShape(geometry) && inputs.packed!.shape[0] * 4 === kernels.packedSize3x3(cin, cout);
+  const map = { n, h, w, cin, cout };
+  const [kh, kw] = kernel;
+  const shape = { ...map, kh, kw, strideY: strides[0], strideX: strides[1], top: padding[0], left: padding[1], oh, ow };
+  const space = workspace(winograd ? kernels.workspaceSize3x3(map) : kernels.workspaceSize(shape));
+  const addresses = {
+    ...{ input: at(inputs.x), packed: at(inputs.packed), bias: at(inputs.bias) },
+    ...{ output: at(output), workspace: space },
+  };
+  if (winograd) kernels.conv3x3(addresses, map, activation === 'relu');
+  else kernels.conv(addresses, shape, activation === 'relu');
+  return output;
+};

@@ -1,0 +1,221 @@
+/** The wasm convolutions, both variants and both kinds of memory, against sums written out in double precision. */
+import { setFlagsFromString } from 'node:v8';
+import { describe, expect, test } from 'vitest';
+import { hashOfSources } from '../../build_wasm_kernels.js';
+import { loadConvKernels, type ConvKernels, type ConvShape } from '../../src/backend/wasm/conv_kernels.js';
+import { KERNEL_SOURCES } from '../../src/backend/wasm/kernel_bytes.js';
+import { uniform } from '../golden/formula.js';
+
+// Node 20 has relaxed SIMD behind a flag; browsers need none.
+setFlagsFromString('--experimental-wasm-relaxed-simd');
+
+test('the compiled kernels are those of the sources (else: npm run build:wasm-kernels)', () => {
+  expect(KERNEL_SOURCES).toBe(hashOfSources());
+});
+
+/** Which parts of the epilogue are asked for. */
+interface Epilogue {
+  readonly bias: boolean;
+  readonly residual: boolean;
+  readonly relu: boolean;
+}
+const ALL: Epilogue = { bias: true, residual: true, relu: true };
+const NONE: Epilogue = { bias: false, residual: false, relu: false };
+
+const PAGES = 128;
+/** Stands before and behind every array: a kernel that writes beyond its own is found out. */
+const GUARD = -7;
+
+class Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly #guards: number[] = [];
+  #top = 1024;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.memory = memory;
+    this.floats().fill(NaN);
+  }
+
+  floats(): Float32Array {
+    return new Float32Array(this.memory.buffer);
+  }
+
+  reserve(bytes: number): number {
+    this.#guard();
+    const at = this.#top;
+    this.#top += bytes;
+    this.#guard();
+    return at;
+  }
+
+  put(data: Float32Array): number {
+    const at = this.reserve(data.byteLength);
+    this.floats().set(data, at / 4);
+    return at;
+  }
+
+  intact(): boolean {
+    const floats = this.floats();
+    return this.#guards.every((at) => floats[at / 4] === GUARD);
+  }
+
+  #guard(): void {
+    this.floats()[this.#top / 4] = GUARD;
+    this.#guards.push(this.#top);
+    this.#top += 4;
+  }
+}
+
+interface Case {
+  readonly shape: ConvShape;
+  readonly x: Float32Array;
+  readonly filter: Float32Array;
+  readonly bias: Float32Array | null;
+  readonly residual: Float32Array | null;
+  readonly relu: boolean;
+}
+
+function caseOf(shape: ConvShape, epilogue: Epilogue): Case {
+  const { n, h, w, cin, cout, kh, kw, oh, ow } = shape;
+  const values = (name: string, size: number) => Float32Array.from(uniform(name, [size], -1, 1).data);
+  return {
+    shape,
+    x: values('x', n * h * w * cin),
+    filter: values('filter', kh * kw * cin * cout),
+    bias: epilogue.bias ? values('bias', cout) : null,
+    residual: epilogue.residual ? values('residual', n * oh * ow * cout) : null,
+    relu: epilogue.relu,
+  };
+}
+
+/** The definition, in double precision. */
+function expected({ shape, x, filter, bias, residual, relu }: Case): Float64Array {
+  const { n, h, w, cin, cout, kh, kw, strideY, strideX, top, left, oh, ow } = shape;
+  const out = new Float64Array(n * oh * ow * cout);
+  for (let i = 0; i < out.length; i++) {
+    const [o, ox, oy] = [i % cout, Math.floor(i / cout) % ow, Math.floor(i / cout / ow) % oh];
+    const image = Math.floor(i / cout / ow / oh);
+    let sum = (bias ? bias[o] : 0) + (residual ? residual[i] : 0);
+    for (let ky = 0; ky < kh; ky++) {
+      for (let kx = 0; kx < kw; kx++) {
+        const [y, xx] = [oy * strideY - top + ky, ox * strideX - left + kx];
+        if (y < 0 || y >= h || xx < 0 || xx >= w) continue;
+        const [pixel, tap] = [((image * h + y) * w + xx) * cin, (ky * kw + kx) * cin];
+        for (let c = 0; c < cin; c++) sum += x[pixel + c] * filter[(tap + c) * cout + o];
+      }
+    }
+    out[i] = relu ? Math.max(sum, 0) : sum;
+  }
+  return out;
+}
+
+function run(kernels: ConvKernels, memory: WebAssembly.Memory, data: Case, kernel: 'conv' | 'conv3x3'): Float32Array {
+  const { shape } = data;
+  const { n, cin, cout, kh, kw, oh, ow } = shape;
+  const isGeneral = kernel === 'conv';
+  const arena = new Arena(memory);
+  const filter = arena.put(data.filter);
+  const packed = arena.reserve(isGeneral ? kernels.packedSize(kh, kw, cin, cout) : kernels.packedSize3x3(cin, cout));
+  const addresses = {
+    input: arena.put(data.x),
+    packed,
+    bias: data.bias ? arena.put(data.bias) : undefined,
+    residual: data.residual ? arena.put(data.residual) : undefined,
+    output: arena.reserve(n * oh * ow * cout * 4),
+    workspace: arena.reserve(isGeneral ? kernels.workspaceSize(shape) : kernels.workspaceSize3x3(shape)),
+  };
+  if (isGeneral) kernels.pack(packed, filter, kh, kw, cin, cout);
+  else kernels.pack3x3(packed, filter, cin, cout);
+  kernels[kernel](addresses, shape, data.relu);
+  expect(arena.intact()).toBe(true);
+  return arena.floats().slice(addresses.output / 4, addresses.output / 4 + n * oh * ow * cout);
+}
+
+/** Largest difference, in parts of the largest output. */
+function difference(found: Float32Array, wanted: Float64Array): number {
+  let [worst, largest] = [0, 1e-30];
+  for (const [i, value] of wanted.entries()) {
+    largest = Math.max(largest, Math.abs(value));
+    const error = Math.abs(found[i] - value);
+    if (!(error <= worst)) worst = error;
+  }
+  return worst / largest;
+}
+
+const same = (n: number, h: number, w: number, cin: number, cout: number): ConvShape => ({
+  ...{ n, h, w, cin, cout, kh: 3, kw: 3, strideY: 1, strideX: 1, top: 1, left: 1, oh: h, ow: w },
+});
+const strided = (base: ConvShape, change: Partial<ConvShape>): ConvShape => ({ ...base, ...change });
+
+const SHAPES_3X3 = [
+  same(1, 16, 12, 96, 96),
+  same(1, 17, 24, 48, 17),
+  same(2, 7, 5, 3, 17),
+  same(1, 1, 1, 1, 1),
+  same(1, 1, 1, 26, 133),
+  same(2, 9, 13, 70, 26),
+  same(1, 13, 2, 129, 4),
+  same(3, 5, 5, 64, 20),
+];
+const point = { kh: 1, kw: 1, top: 0, left: 0 };
+const SHAPES = [
+  ...SHAPES_3X3,
+  strided(same(2, 31, 24, 3, 24), { kh: 7, kw: 7, strideY: 2, strideX: 2, top: 3, left: 3, oh: 16, ow: 12 }),
+  strided(same(1, 16, 12, 48, 96), { strideY: 2, strideX: 2, oh: 8, ow: 6 }),
+  // tfjs's and TensorFlow's "same" with stride 2: the zeros stand behind.
+  strided(same(1, 16, 12, 48, 17), { strideY: 2, strideX: 2, top: 0, left: 0, oh: 8, ow: 6 }),
+  strided(same(1, 16, 12, 64, 192), point),
+  strided(same(2, 5, 7, 13, 9), point),
+  strided(same(2, 5, 7, 13, 9), { ...point, strideY: 2, strideX: 2, oh: 3, ow: 4 }),
+  strided(same(2, 5, 7, 6, 9), { kh: 5, kw: 2, strideX: 3, top: 2, ow: 3 }),
+  // A filter larger than the image, in whole and in broken groups of 4 channels.
+  strided(same(1, 2, 2, 5, 9), { kh: 7, kw: 7, top: 3, left: 3 }),
+  strided(same(1, 6, 6, 8, 9), { kh: 7, kw: 7, top: 3, left: 3 }),
+];
+
+const MEMORIES = {
+  plain: () => new WebAssembly.Memory({ initial: PAGES }),
+  'with a maximum': () => new WebAssembly.Memory({ initial: PAGES, maximum: 32768 }),
+  shared: () => new WebAssembly.Memory({ initial: PAGES, maximum: 16384, shared: true }),
+};
+const label = ({ n, h, w, cin, cout, kh, kw, strideY, strideX }: ConvShape) =>
+  `${n} x ${h} x ${w}, ${cin} -> ${cout}, ${kh} x ${kw} / ${strideY}, ${strideX}`;
+
+describe.each(['simd', 'relaxedSimd'] as const)('%s', (variant) => {
+  const memory = MEMORIES.plain();
+  const kernels = loadConvKernels(memory, variant);
+
+  describe.each([ALL, NONE, { ...NONE, relu: true }, { ...NONE, residual: true }])('epilogue %o', (epilogue) => {
+    test.each(SHAPES_3X3.map((shape) => [label(shape), shape] as const))('conv3x3: %s', async (_, shape) => {
+      const data = caseOf(shape, epilogue);
+      expect(difference(run(await kernels, memory, data, 'conv3x3'), expected(data))).toBeLessThan(2e-5);
+    });
+
+    test.each(SHAPES.map((shape) => [label(shape), shape] as const))('conv: %s', async (_, shape) => {
+      const data = caseOf(shape, epilogue);
+      expect(difference(run(await kernels, memory, data, 'conv'), expected(data))).toBeLessThan(3e-6);
+    });
+  });
+
+  test.each(Object.keys(MEMORIES) as (keyof typeof MEMORIES)[])('in a memory: %s, which grows', async (kind) => {
+    const own = MEMORIES[kind]();
+    const bound = await loadConvKernels(own, variant);
+    own.grow(1);
+    for (const kernel of ['conv', 'conv3x3'] as const) {
+      const data = caseOf(same(1, 9, 8, 12, 10), ALL);
+      expect(difference(run(bound, own, data, kernel), expected(data))).toBeLessThan(2e-5);
+    }
+  });
+
+  test('NaN stays NaN under ReLU', async () => {
+    const data = caseOf(same(1, 8, 8, 4, 8), ALL);
+    data.x.fill(NaN);
+    for (const kernel of ['conv', 'conv3x3'] as const) {
+      expect(run(await kernels, memory, data, kernel).every((value) => Number.isNaN(value))).toBe(true);
+    }
+  });
+});
+
+test('relaxed SIMD is taken where the engine has it', async () => {
+  expect((await loadConvKernels(MEMORIES.plain())).relaxed).toBe(true);
+});
