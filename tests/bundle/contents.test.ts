@@ -111,10 +111,13 @@ test('holds what it should, and nothing else', async () => {
 
 describe('size', () => {
   const gzipped = async (file: string) => gzipSync(await readFile(join(installed, 'dist', file))).length;
-  /** kB gzipped: measured, plus a tenth. A budget that is met by raising it is a decision, so it stands here. */
+  /**
+   * kB gzipped. A budget that is met by raising it is a decision, so it stands here: 470 until the convolutions for wasm came, which
+   * are 14 kB and make networks two to four times as fast where there is no GPU.
+   */
   test.each([
-    ['inpose.iife.js', 470],
-    ['inpose.bundle.mjs', 470],
+    ['inpose.iife.js', 490],
+    ['inpose.bundle.mjs', 490],
   ])('%s', async (file, budget) => {
     expect(await gzipped(file)).toBeLessThan(budget * 1000);
   });
