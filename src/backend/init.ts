@@ -165,11 +165,11 @@ async function configure(name: BackendName, { wasmPaths, signal }: BackendOption
 }
 
 async function addWasmKernels({ instance }: EngineSwitch): Promise<void> {
-  const [{ installConvKernels }, { getThreadsCount }] = await Promise.all([
+  const [{ installWasmKernels }, { getThreadsCount }] = await Promise.all([
     import('./wasm/install.js'),
     PACKAGES.wasm(),
   ]);
-  await installConvKernels(instance, getThreadsCount());
+  await installWasmKernels(instance, getThreadsCount());
 }
 
 async function test(started: EngineSwitch, name: BackendName, options: BackendOptions): Promise<void> {

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { hashOfSources } from '../../build_wasm_kernels.js';
-import { loadConvKernels, type ConvKernels, type ConvShape } from '../../src/backend/wasm/conv_kernels.js';
+import { loadWasmKernels, type WasmKernels, type ConvShape } from '../../src/backend/wasm/wasm_kernels.js';
 import { KERNEL_SOURCES } from '../../src/backend/wasm/kernel_bytes.js';
 import { uniform } from '../golden/formula.js';
 
@@ -109,7 +109,7 @@ function expected({ shape, x, filter, bias, residual, relu }: Case): Float64Arra
   return out;
 }
 
-function run(kernels: ConvKernels, memory: WebAssembly.Memory, data: Case, kernel: 'conv' | 'conv3x3'): Float32Array {
+function run(kernels: WasmKernels, memory: WebAssembly.Memory, data: Case, kernel: 'conv' | 'conv3x3'): Float32Array {
   const { shape } = data;
   const { n, cin, cout, kh, kw, oh, ow } = shape;
   const isGeneral = kernel === 'conv';
@@ -183,7 +183,7 @@ const label = ({ n, h, w, cin, cout, kh, kw, strideY, strideX }: ConvShape) =>
 
 describe.each(['simd', 'relaxedSimd'] as const)('%s', (variant) => {
   const memory = MEMORIES.plain();
-  const kernels = loadConvKernels(memory, variant);
+  const kernels = loadWasmKernels(memory, variant);
 
   describe.each([ALL, NONE, { ...NONE, relu: true }, { ...NONE, residual: true }])('epilogue %o', (epilogue) => {
     test.each(SHAPES_3X3.map((shape) => [label(shape), shape] as const))('conv3x3: %s', async (_, shape) => {
@@ -199,7 +199,7 @@ describe.each(['simd', 'relaxedSimd'] as const)('%s', (variant) => {
 
   test.each(Object.keys(MEMORIES) as (keyof typeof MEMORIES)[])('in a memory: %s, which grows', async (kind) => {
     const own = MEMORIES[kind]();
-    const bound = await loadConvKernels(own, variant);
+    const bound = await loadWasmKernels(own, variant);
     own.grow(1);
     for (const kernel of ['conv', 'conv3x3'] as const) {
       const data = caseOf(same(1, 9, 8, 12, 10), ALL);
@@ -217,5 +217,32 @@ describe.each(['simd', 'relaxedSimd'] as const)('%s', (variant) => {
 });
 
 test('relaxed SIMD is taken where the engine has it', async () => {
-  expect((await loadConvKernels(MEMORIES.plain())).relaxed).toBe(true);
+  expect((await loadWasmKernels(MEMORIES.plain())).relaxed).toBe(true);
+});
+
+describe.each(['simd', 'relaxedSimd'] as const)('channels, %s', (variant) => {
+  test.each([1, 3, 4, 7, 40])('interleave %i', async (count) => {
+    const memory = new WebAssembly.Memory({ initial: 2 });
+    const kernels = await loadWasmKernels(memory, variant);
+    const floats = new Float32Array(memory.buffer).fill(-1);
+    const [a, b, out] = [16, 116, 216];
+    for (let i = 0; i < count; i++) [floats[a + i], floats[b + i]] = [i + 1, 1000 + i];
+    kernels.interleave(4 * a, 4 * b, 4 * out, count);
+    const wanted = Array.from({ length: 2 * count }, (_, i) => (i % 2 ? 1000 : 1) + Math.floor(i / 2));
+    expect([...floats.subarray(out - 1, out + 2 * count + 1)]).toEqual([-1, ...wanted, -1]);
+  });
+
+  test.each([1, 3, 4, 7, 20])('copyRows, %i of 23 floats', async (count) => {
+    const memory = new WebAssembly.Memory({ initial: 2 });
+    const kernels = await loadWasmKernels(memory, variant);
+    const floats = new Float32Array(memory.buffer).fill(-1);
+    const [input, output, rows] = [16, 516, 5];
+    for (let i = 0; i < 23 * rows; i++) floats[input + i] = i;
+    kernels.copyRows(4 * input, 23, 4 * output, count + 1, count, rows);
+    const wanted = Array.from({ length: rows }, (_, row) => [
+      ...Array.from({ length: count }, (__, i) => 23 * row + i),
+      -1,
+    ]).flat();
+    expect([...floats.subarray(output, output + wanted.length)]).toEqual(wanted);
+  });
 });

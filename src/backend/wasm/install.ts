@@ -1,8 +1,8 @@
 /** The library's own WebAssembly kernels beside tfjs's wasm backend, in its memory. */
 import type { BackendInstance } from '../engine_switch.js';
-import { loadConvKernels } from './conv_kernels.js';
-import { convKernelsOf, setConvKernels } from './installed.js';
-import { checkConvKernels } from './self_check.js';
+import { loadWasmKernels } from './wasm_kernels.js';
+import { wasmKernelsOf, setWasmKernels } from './installed.js';
+import { checkWasmKernels } from './self_check.js';
 
 /** What of tfjs's Emscripten module is needed: `malloc`, and the memory, which the build with threads imports and the others export. */
 export interface EmscriptenModule {
@@ -16,14 +16,14 @@ export interface EmscriptenModule {
  * Adds the kernels to a started backend. Without SIMD, or where the page's Content-Security-Policy has let only tfjs's module in, or
  * where they compute wrong numbers, tfjs's own kernels stay in use.
  */
-export async function installConvKernels(instance: BackendInstance, threads: number): Promise<void> {
+export async function installWasmKernels(instance: BackendInstance, threads: number): Promise<void> {
   const module = instance.wasm as EmscriptenModule | undefined;
   const memory = module?.wasmMemory ?? module?.asm?.memory;
-  if (!module || !memory || convKernelsOf(instance)) return;
+  if (!module || !memory || wasmKernelsOf(instance)) return;
   try {
-    const kernels = await loadConvKernels(memory);
-    if (!checkConvKernels(kernels, memory, module)) return;
-    setConvKernels(instance, { kernels, threads, workspace: workspaceOf(module) });
+    const kernels = await loadWasmKernels(memory);
+    if (!checkWasmKernels(kernels, memory, module)) return;
+    setWasmKernels(instance, { kernels, threads, workspace: workspaceOf(module) });
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError)) throw error;
   }

@@ -1,10 +1,10 @@
 /** Which backend instances have the library's own WebAssembly kernels. Apart from `install.ts`, which brings the kernels' bytes along. */
 import type { BackendInstance } from '../engine_switch.js';
-import type { ConvKernels } from './conv_kernels.js';
+import type { WasmKernels } from './wasm_kernels.js';
 
 /** The kernels of one backend instance. */
 export interface InstalledKernels {
-  readonly kernels: ConvKernels;
+  readonly kernels: WasmKernels;
   /** Threads of tfjs's kernels; ours run on the calling one. */
   readonly threads: number;
   /** Address of at least `bytes` bytes for use until the next call. */
@@ -13,10 +13,10 @@ export interface InstalledKernels {
 
 const installed = new WeakMap<BackendInstance, InstalledKernels>();
 
-export function convKernelsOf(instance: BackendInstance): InstalledKernels | null {
+export function wasmKernelsOf(instance: BackendInstance): InstalledKernels | null {
   return installed.get(instance) ?? null;
 }
 
-export function setConvKernels(instance: BackendInstance, kernels: InstalledKernels): void {
+export function setWasmKernels(instance: BackendInstance, kernels: InstalledKernels): void {
   installed.set(instance, kernels);
 }

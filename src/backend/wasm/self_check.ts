@@ -1,12 +1,12 @@
 /** Whether the kernels compute what they should on this machine: a small convolution of each kind against a plain loop. */
-import type { ConvKernels } from './conv_kernels.js';
+import type { WasmKernels } from './wasm_kernels.js';
 import type { EmscriptenModule } from './install.js';
 
 const [H, W, CIN, COUT] = [5, 6, 5, 9];
 /** Of the largest result; Winograd's rounding is about 1e-6 here. */
 const TOLERANCE = 1e-4;
 
-export function checkConvKernels(kernels: ConvKernels, memory: WebAssembly.Memory, module: EmscriptenModule): boolean {
+export function checkWasmKernels(kernels: WasmKernels, memory: WebAssembly.Memory, module: EmscriptenModule): boolean {
   const map = { n: 1, h: H, w: W, cin: CIN, cout: COUT };
   const shape = { ...map, kh: 3, kw: 3, strideY: 1, strideX: 1, top: 1, left: 1, oh: H, ow: W };
   const [x, filter, bias] = [values(H * W * CIN, 1), values(9 * CIN * COUT, 2), values(COUT, 3)];

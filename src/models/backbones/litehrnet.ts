@@ -14,7 +14,7 @@ import { resize, Upsample } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
 import { roundHalfEven } from '../utils/misc.js';
-import { channelShuffle, halves } from './utils/channel_shuffle.js';
+import { halves, shufflePair, splitChannels } from './utils/channel_shuffle.js';
 
 const RELU: ActCfg = { type: 'ReLU' };
 const SIGMOID: ActCfg = { type: 'Sigmoid' };
@@ -58,7 +58,7 @@ class CrossResolutionWeighting extends Module<Feats, Feats> {
       3,
     );
     const weights = this.conv2.forward(this.conv1.forward(pooled));
-    const parts = tf.split<Tensor4D>(weights, this.#channels as number[], 3);
+    const parts = splitChannels(weights, this.#channels);
     return maps.map((map, i) => tf.mul(map, resize(parts[i], [map.shape[1], map.shape[2]])));
   }
 }
@@ -83,7 +83,7 @@ class ConditionalChannelWeighting extends Module<Feats, Feats> {
       const weighted = this.cross_resolution_weighting.forward(split.map(([, second]) => second));
       return split.map(([first], i) => {
         const filtered = chain([this.depthwise_convs[i], this.spatial_weighting[i]], weighted[i]);
-        return channelShuffle(tf.concat([first, filtered], 3), 2);
+        return shufflePair(first, filtered);
       });
     });
   }
@@ -124,7 +124,7 @@ class Stem extends Module {
     const [first, second] = halves(this.conv1.forward(x));
     const a = chain(this.branch1, first);
     const b = chain([this.expand_conv, this.depthwise_conv, this.linear_conv], second);
-    return channelShuffle(tf.concat([a, b], 3), 2);
+    return shufflePair(a, b);
   }
 }
 
@@ -177,7 +177,7 @@ class ShuffleUnit extends Module {
 
   override forward(x: Tensor4D): Tensor4D {
     const [first, second] = halves(x);
-    return channelShuffle(tf.concat([first, chain(this.branch2, second)], 3), 2);
+    return shufflePair(first, chain(this.branch2, second));
   }
 }
 

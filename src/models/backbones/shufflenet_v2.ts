@@ -6,9 +6,8 @@ import { checkConvCfg, ConvModule } from '../../nn/conv_module.js';
 import { chain, chainStages, Module, type Feats, type Layers } from '../../nn/module.js';
 import type { NormCfg } from '../../nn/norm.js';
 import { MaxPool2d } from '../../nn/pool.js';
-import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
-import { channelShuffle, halves } from './utils/channel_shuffle.js';
+import { halves, shufflePair } from './utils/channel_shuffle.js';
 import { readOutIndices } from './utils/read_out_indices.js';
 
 /** Widths of the three stages and of the last convolution, by `widen_factor`. */
@@ -46,7 +45,7 @@ class InvertedResidual extends Module {
 
   override forward(x: Tensor4D): Tensor4D {
     const [first, second] = this.branch1 ? [chain(this.branch1, x), x] : halves(x);
-    return channelShuffle(tf.concat([first, chain(this.branch2, second)], 3), 2);
+    return shufflePair(first, chain(this.branch2, second));
   }
 }
 

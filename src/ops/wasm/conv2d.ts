@@ -2,10 +2,10 @@
  * Dense convolutions on tfjs's wasm backend by the library's own kernels (`src/backend/wasm/`), which work in tfjs's memory: Winograd's
  * algorithm for 3 x 3, matrix products for the rest, fused multiply-add where the browser has it. tfjs's own (XNNPACK) has neither.
  */
-import { convKernelsOf } from '../../backend/wasm/installed.js';
-import type { BackendInstance } from '../../backend/engine_switch.js';
+import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
+import { activeWasmKernels, registerWasm, type WasmBackend } from './wasm_op.js';
 
 /** A dense convolution without its numbers. */
 export interface ConvGeometry {
@@ -31,8 +31,7 @@ const THREADS = { winograd: 4, other: 2 };
 
 /** Whether the active backend is wasm with the library's kernels, and they are the faster ones for this. */
 export function hasWasmConv(geometry: ConvGeometry): boolean {
-  if (tf.getBackend() !== 'wasm') return false;
-  const installed = convKernelsOf(tf.backend() as unknown as BackendInstance);
+  const installed = activeWasmKernels();
   return installed !== null && installed.threads <= (isWinogradShape(geometry) ? THREADS.winograd : THREADS.other);
 }
 
@@ -45,7 +44,7 @@ export function packWasmFilter(
   geometry: ConvGeometry,
   map: readonly [h: number, w: number],
 ): Tensor1D {
-  register(PACK, packKernel);
+  registerWasm(PACK, packKernel);
   const attrs = { geometry, winograd: prefersWinograd(geometry, map) };
   return tf.engine().runKernel(PACK, { filter }, attrs as unknown as tf.NamedAttrMap) as Tensor as Tensor1D;
 }
@@ -56,16 +55,12 @@ export function wasmConv2d(
   geometry: ConvGeometry,
   activation: WasmActivation,
 ): Tensor4D {
-  register(CONV, convKernel);
+  registerWasm(CONV, convKernel);
   const { x, packed, bias } = inputs;
   const named: tf.NamedTensorMap = bias ? { x, packed, bias } : { x, packed };
   const attrs = { geometry, activation } as unknown as tf.NamedAttrMap;
   const y = tf.engine().runKernel(CONV, named, attrs) as Tensor as Tensor4D;
   return activation === 'relu6' ? tf.clipByValue(y, 0, 6) : y;
-}
-
-function register(kernelName: string, kernelFunc: KernelFunc): void {
-  if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
 }
 
 function isWinogradShape({ kernel, strides, padding }: ConvGeometry): boolean {
@@ -78,15 +73,9 @@ function prefersWinograd(geometry: ConvGeometry, [h, w]: readonly [h: number, w:
   return isWinogradShape(geometry) && bytes <= LARGEST_WINOGRAD && Math.ceil(h / 4) * Math.ceil(w / 4) >= FEWEST_TILES;
 }
 
-/** Addresses in tfjs's memory. */
-interface WasmBackend extends BackendInstance {
-  makeOutput(shape: readonly number[], dtype: 'float32'): TensorInfo;
-  getMemoryOffset(dataId: object): number;
-}
-
 const packKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as WasmBackend;
-  const { kernels } = convKernelsOf(wasm)!;
+  const { kernels } = wasmKernelsOf(wasm)!;
   const { geometry, winograd } = attrs as unknown as { geometry: ConvGeometry; winograd: boolean };
   const { kernel, inChannels, outChannels } = geometry;
   const bytes = winograd
@@ -101,7 +90,7 @@ const packKernel: KernelFunc = ({ inputs, backend, attrs }) => {
 
 const convKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as WasmBackend;
-  const { kernels, workspace } = convKernelsOf(wasm)!;
+  const { kernels, workspace } = wasmKernelsOf(wasm)!;
   const { geometry, activation } = attrs as unknown as { geometry: ConvGeometry; activation: WasmActivation };
   const [n, h, w] = inputs.x!.shape;
   const { kernel, inChannels: cin, outChannels: cout, strides, padding } = geometry;

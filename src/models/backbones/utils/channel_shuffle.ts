@@ -1,4 +1,5 @@
 /** Moving channels between groups, on NHWC tensors. From MMPose's `backbones/utils/channel_shuffle.py`. */
+import { hasWasmChannels, wasmInterleave, wasmSplitChannels } from '../../../ops/wasm/channels.js';
 import * as tf from '../../../tf.js';
 import type { Tensor4D } from '../../../tf.js';
 
@@ -9,10 +10,21 @@ export function channelShuffle(x: Tensor4D, groups: number): Tensor4D {
   return tf.reshape(tf.transpose(grouped, [0, 2, 1]), [n, h, w, channels]);
 }
 
+/** `channelShuffle` of a and b behind each other, in two groups. */
+export function shufflePair(a: Tensor4D, b: Tensor4D): Tensor4D {
+  if (a.shape[3] === b.shape[3] && hasWasmChannels()) return wasmInterleave(a, b);
+  return channelShuffle(tf.concat([a, b], 3), 2);
+}
+
+/** x [N, H, W, C] -> one map per size; the sizes add up to C. */
+export function splitChannels(x: Tensor4D, sizes: readonly number[]): Tensor4D[] {
+  return hasWasmChannels() ? wasmSplitChannels(x, sizes) : tf.split<Tensor4D>(x, sizes as number[], 3);
+}
+
 /** `x.chunk(2, dim=1)`: the first half has the odd channel. */
 export function halves(x: Tensor4D): [first: Tensor4D, second: Tensor4D] {
   const channels = x.shape[3];
   const first = Math.ceil(channels / 2);
-  const [a, b] = tf.split<Tensor4D>(x, [first, channels - first], 3);
+  const [a, b] = splitChannels(x, [first, channels - first]);
   return [a, b];
 }

@@ -1,5 +1,5 @@
 /**
- * Our own convolutions for WebAssembly (`kernels/*.c`), which work inside a memory that belongs to somebody else: tfjs's, so that
+ * Our own kernels for WebAssembly (`kernels/*.c`), which work inside a memory that belongs to somebody else: tfjs's, so that
  * tensors need no copy. Knows nothing of tfjs; allocates nothing: the caller reserves what the size functions ask for.
  *
  * Every address is a byte offset in the memory and a multiple of 4; every array is float32, dense, pixels in NHWC and filters in
@@ -51,7 +51,7 @@ export interface ConvShape extends Conv3x3Shape {
   readonly ow: number;
 }
 
-export interface ConvKernels {
+export interface WasmKernels {
   /** Whether multiplication and addition are one instruction here (relaxed SIMD). */
   readonly relaxed: boolean;
 
@@ -72,6 +72,11 @@ export interface ConvKernels {
   workspaceSize(shape: ConvShape): number;
   /** Any dense convolution without dilation. */
   conv(addresses: ConvAddresses, shape: ConvShape, relu: boolean): void;
+
+  /** a and b, `count` floats each -> output, 2 * count floats, in turns. */
+  interleave(a: number, b: number, output: number, count: number): void;
+  /** The first `count` floats of each of `rows` rows. Pitches: floats from one row to the next. */
+  copyRows(input: number, inputPitch: number, output: number, outputPitch: number, count: number, rows: number): void;
 }
 
 /** The modules' exports; arguments in the order of the C sources. */
@@ -84,6 +89,8 @@ interface Exports {
   conv_pack(...args: number[]): void;
   conv_workspace_bytes(...args: number[]): number;
   conv(...args: number[]): void;
+  interleave(...args: number[]): void;
+  copy_rows(...args: number[]): void;
 }
 
 /**
@@ -94,10 +101,10 @@ interface Exports {
  * @param variant - replaced in tests
  * @throws WebAssembly.CompileError without SIMD, or where the page's Content-Security-Policy forbids WebAssembly
  */
-export async function loadConvKernels(
+export async function loadWasmKernels(
   memory: WebAssembly.Memory,
   variant: keyof typeof KERNEL_BYTES = bestVariant(),
-): Promise<ConvKernels> {
+): Promise<WasmKernels> {
   const bytes = decode(KERNEL_BYTES[variant]);
   const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
   const module = await WebAssembly.compile(isShared ? importShared(bytes) : bytes);
@@ -113,7 +120,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }
 
-function kernelsOf(wasm: Exports, relaxed: boolean): ConvKernels {
+function kernelsOf(wasm: Exports, relaxed: boolean): WasmKernels {
   return {
     relaxed,
     packedSize3x3: (cin, cout) => wasm.conv3x3_packed_bytes(cin, cout) >>> 0,
@@ -127,6 +134,9 @@ function kernelsOf(wasm: Exports, relaxed: boolean): ConvKernels {
       const filter = [s.kh, s.kw, s.strideY, s.strideX, s.top, s.left];
       wasm.conv(...addressList(a), s.n, s.h, s.w, s.cin, s.cout, ...filter, s.oh, s.ow, Number(relu));
     },
+    interleave: (a, b, output, count) => wasm.interleave(a, b, output, count),
+    copyRows: (input, inputPitch, output, outputPitch, count, rows) =>
+      wasm.copy_rows(input, inputPitch, output, outputPitch, count, rows),
   };
 }
 
