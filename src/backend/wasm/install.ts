@@ -1,4 +1,5 @@
 /** The library's own WebAssembly kernels beside tfjs's wasm backend, in its memory. */
+import { BackendError } from '../../errors.js';
 import type { BackendInstance } from '../engine_switch.js';
 import { loadWasmKernels } from './wasm_kernels.js';
 import { wasmKernelsOf, setWasmKernels } from './installed.js';
@@ -23,7 +24,10 @@ export async function installWasmKernels(instance: BackendInstance, threads: num
   try {
     const kernels = await loadWasmKernels(memory);
     if (!checkWasmKernels(kernels, memory, module)) return;
-    setWasmKernels(instance, { kernels, threads, workspace: workspaceOf(module) });
+    setWasmKernels(instance, {
+      ...{ kernels, threads, workspace: workspaceOf(module) },
+      memoryBytes: () => memory.buffer.byteLength,
+    });
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError)) throw error;
   }
@@ -36,6 +40,12 @@ function workspaceOf(module: EmscriptenModule): (bytes: number) => number {
     if (bytes > size) {
       if (at) module._free(at);
       [at, size] = [module._malloc(bytes), bytes];
+      if (at === 0) {
+        size = 0;
+        throw new BackendError(
+          `backend "wasm": found no room for ${bytes} bytes; use a smaller model or fewer persons.`,
+        );
+      }
     }
     return at;
   };

@@ -7,6 +7,8 @@ export interface InstalledKernels {
   readonly kernels: WasmKernels;
   /** Threads of tfjs's kernels; ours run on the calling one. */
   readonly threads: number;
+  /** Size of the memory, which never shrinks. */
+  memoryBytes(): number;
   /** Address of at least `bytes` bytes for use until the next call. */
   workspace(bytes: number): number;
 }

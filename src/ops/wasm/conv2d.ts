@@ -21,8 +21,12 @@ export type WasmActivation = 'linear' | 'relu' | 'relu6';
 
 /** The number says the layout of packed filters: another version of the library on the page may have another. */
 const [PACK, CONV] = ['InposeWasmPackFilter1', 'InposeWasmConv2d1'];
-/** Winograd's filters are four times as large as the originals. Above this it costs more memory, and more time to read them, than it saves. */
-const LARGEST_WINOGRAD = 1.5e6;
+/**
+ * Bytes of a filter for Winograd, which is four times as large as the original: above, reading it takes the time that it saves; and
+ * above the lower one only while tfjs's whole memory is small.
+ */
+const LARGEST_WINOGRAD = { always: 1.5e6, inSmallMemory: 6e6 };
+const SMALL_MEMORY = 384e6;
 /** Tiles of 4 x 4 pixels from which the products are large enough. */
 const FEWEST_TILES = 6;
 
@@ -67,10 +71,14 @@ function isWinogradShape({ kernel, strides, padding }: ConvGeometry): boolean {
   return [...kernel, ...strides, ...padding].join() === '3,3,1,1,1,1';
 }
 
+function allowsWinograd(geometry: ConvGeometry): boolean {
+  const { always, inSmallMemory } = LARGEST_WINOGRAD;
+  const most = (activeWasmKernels()?.memoryBytes() ?? Infinity) < SMALL_MEMORY ? inSmallMemory : always;
+  return isWinogradShape(geometry) && 36 * 4 * geometry.inChannels * geometry.outChannels <= most;
+}
+
 function prefersWinograd(geometry: ConvGeometry, [h, w]: readonly [h: number, w: number]): boolean {
-  const { inChannels, outChannels } = geometry;
-  const bytes = 36 * 4 * inChannels * outChannels;
-  return isWinogradShape(geometry) && bytes <= LARGEST_WINOGRAD && Math.ceil(h / 4) * Math.ceil(w / 4) >= FEWEST_TILES;
+  return allowsWinograd(geometry) && Math.ceil(h / 4) * Math.ceil(w / 4) >= FEWEST_TILES;
 }
 
 const packKernel: KernelFunc = ({ inputs, backend, attrs }) => {
@@ -95,13 +103,13 @@ const convKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const [n, h, w] = inputs.x!.shape;
   const { kernel, inChannels: cin, outChannels: cout, strides, padding } = geometry;
   const [oh, ow] = [h, w].map((size, k) => Math.floor((size + 2 * padding[k] - kernel[k]) / strides[k]) + 1);
-  const output = wasm.makeOutput([n, oh, ow, cout], 'float32');
   const at = (info: TensorInfo | undefined) => (info ? wasm.getMemoryOffset(info.dataId) : 0);
   const winograd = isWinogradShape(geometry) && inputs.packed!.shape[0] * 4 === kernels.packedSize3x3(cin, cout);
   const map = { n, h, w, cin, cout };
   const [kh, kw] = kernel;
   const shape = { ...map, kh, kw, strideY: strides[0], strideX: strides[1], top: padding[0], left: padding[1], oh, ow };
   const space = workspace(winograd ? kernels.workspaceSize3x3(map) : kernels.workspaceSize(shape));
+  const output = wasm.makeOutput([n, oh, ow, cout], 'float32');
   const addresses = {
     ...{ input: at(inputs.x), packed: at(inputs.packed), bias: at(inputs.bias) },
     ...{ output: at(output), workspace: space },
