@@ -158,6 +158,14 @@ HD Colour lit(const Scene &c, Colour q, float u, float v) {
 
 struct Size { int n, w, h; };
 
+/** A pixel of a crop, and where that crop's pixels begin. */
+struct Pixel { int i, j; size_t crop, first; };
+
+HD Pixel pixel_of(size_t id, Size size) {
+  size_t pixels = size_t(size.w) * size.h, crop = id / pixels;
+  return {int(id % size.w), int(id / size.w % size.h), crop, crop * pixels};
+}
+
 struct Paint {
   Sources sources;
   const Scene *scenes;
@@ -165,8 +173,9 @@ struct Paint {
   Size size;
   int samples;                              // per side of a pixel
   HD_MEMBER void operator()(size_t id) const {
-    int i = id % size.w, j = id / size.w % size.h;
-    const Scene &c = scenes[id / (size_t(size.w) * size.h)];
+    const Pixel at = pixel_of(id, size);
+    const int i = at.i, j = at.j;
+    const Scene &c = scenes[at.crop];
     Colour sum = {0, 0, 0};
     for (int k = 0; k < samples * samples; k++) {
       float di = (k % samples + .5f) / samples - .5f, dj = (k / samples + .5f) / samples - .5f;
@@ -186,11 +195,11 @@ struct Expose {
   float4 *out;
   Size size;
   HD_MEMBER void operator()(size_t id) const {
-    int i = id % size.w, j = id / size.w % size.h;
-    size_t crop = id / (size_t(size.w) * size.h);
-    const Scene &c = scenes[crop];
+    const Pixel at = pixel_of(id, size);
+    const int i = at.i, j = at.j;
+    const Scene &c = scenes[at.crop];
     if (i >= c.corner[0] + c.small[0] + 8 || j >= c.corner[1] + c.small[1] + 8) return;     // no block of the picture is there
-    const float4 *p = in + crop * size.w * size.h;
+    const float4 *p = in + at.first;
     float sx = clamp(i - c.corner[0], 0, c.small[0] - 1), sy = clamp(j - c.corner[1], 0, c.small[1] - 1);
     float x = (sx + .5f) * size.w / c.small[0] - .5f, y = (sy + .5f) * size.h / c.small[1] - .5f;
     Colour q = filtered(c, p, x, y);
@@ -301,10 +310,10 @@ struct Develop {
   uint8_t *out;
   Size size;
   HD_MEMBER void operator()(size_t id) const {
-    int i = id % size.w, j = id / size.w % size.h;
-    size_t crop = id / (size_t(size.w) * size.h);
-    const Scene &c = scenes[crop];
-    const float4 *p = (c.jpeg != 0 ? coded : small) + crop * size.w * size.h;
+    const Pixel at = pixel_of(id, size);
+    const int i = at.i, j = at.j;
+    const Scene &c = scenes[at.crop];
+    const float4 *p = (c.jpeg != 0 ? coded : small) + at.first;
     float x = clamp((i + .5f) * c.small[0] / size.w - .5f, 0, c.small[0] - 1) + c.corner[0];
     float y = clamp((j + .5f) * c.small[1] / size.h - .5f, 0, c.small[1] - 1) + c.corner[1];
     int x0 = int(x), y0 = int(y), x1 = x0 + 1 < c.corner[0] + c.small[0] ? x0 + 1 : x0, y1 = y0 + 1 < c.corner[1] + c.small[1] ? y0 + 1 : y0;

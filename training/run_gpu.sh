@@ -1,6 +1,6 @@
 #!/bin/bash
 # Everything on the GPU machine, from the repository's root:
-#   bash training/run_gpu.sh SECONDS OUTDIR [options of train.py]    one training run; ends by itself about 40 s after SECONDS
+#   bash training/run_gpu.sh SECONDS OUTDIR [options of train.py]    one training run; ends by itself about 70 s after SECONDS
 #   bash training/run_gpu.sh --smoke OUTDIR [options of smoke.py]    how fast every part is, and TRY seconds of the whole
 # OUTDIR gets log.txt, ema.pth, resume.pth (every 75 s and at the end), crops.png, held-out.png, generator.log. The ring of records
 # lies in POOL (default: shared memory where 40 GiB of it are free, else /tmp).

@@ -1,6 +1,6 @@
 """How fast each part is on this machine: generator, composer, trainer (plain and as a graph). Prints one line per finding.
 
-python smoke.py --pool DIR --workers 15 --seconds 40
+python smoke.py --pool DIR --workers 15 [--configs NAMES]
 """
 import argparse
 import os
@@ -53,7 +53,7 @@ def rate(f, device, least=1.5, warm=3):
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--assets', default=os.path.join(HERE, 'assets'))
-    a.add_argument('--pool')
+    a.add_argument('--pool', required=True)
     a.add_argument('--workers', type=int, default=15)
     a.add_argument('--slots', type=int, default=20000)
     a.add_argument('--batch', type=int, default=512)

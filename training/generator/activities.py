@@ -74,7 +74,7 @@ def casual_arms(p):
         for s, sign in SIDES:
             p.reach(s, p.anchor('chest', s) * [0, 1, 1] + np.array([-sign * p.u(.6, 1.1), p.n(-.7, .25), .1]), grip=30)
     elif k < .20:                                       # hands joined
-        at = (p.anchor('belly', 'L') + p.anchor('belly', 'R')) / 2 + np.array([0, p.n(-.7, .9), p.u(0, .4)])
+        at = p.middle('belly') + np.array([0, p.n(-.7, .9), p.u(0, .4)])
         for s, sign in SIDES:
             p.reach(s, at + np.array([sign * .35, 0, 0]))
     elif k < .26:                                       # both on the hips
@@ -157,7 +157,7 @@ def photograph(p):
     relaxed_trunk(p)
     stand_legs(p)
     if p.chance(.6):
-        at = (p.anchor('eye', 'L') + p.anchor('eye', 'R')) / 2 + np.array([0, p.n(-.6, .3), p.u(0, 2.)])
+        at = p.middle('eye') + np.array([0, p.n(-.6, .3), p.u(0, 2.)])
         both_hands(p, at, apart=1.2)
         p.thing('camera', hand='R')
     else:                                               # self portrait
@@ -200,7 +200,7 @@ def hug(p):
     """Both arms round somebody in front."""
     relaxed_trunk(p, lean=5)
     stand_legs(p)
-    chest = (p.anchor('chest', 'L') + p.anchor('chest', 'R')) / 2
+    chest = p.middle('chest')
     for s, sign in SIDES:
         p.reach(s, chest + np.array([sign * p.u(.1, 1.3), p.n(.3, .9), p.u(1.6, 2.6)]), pole=[sign, -.5, 0], grip=12, guard=False)
     p.things.append(('neighbour', dict(kind='hug')))
@@ -212,7 +212,7 @@ def with_child(p):
     """Hands on the shoulders of a child in front."""
     relaxed_trunk(p, lean=3)
     stand_legs(p)
-    belly = (p.anchor('belly', 'L') + p.anchor('belly', 'R')) / 2
+    belly = p.middle('belly')
     for s, sign in SIDES:
         if p.chance(.75):
             p.reach(s, belly + np.array([sign * p.u(.5, 1.5), p.u(.2, 2.), p.u(.1, 1.)]), grip=15)
@@ -227,7 +227,7 @@ def carry(p):
     relaxed_trunk(p)
     (walk_legs if p.chance(.5) else stand_legs)(p)
     if p.chance(.4):
-        both_hands(p, (p.anchor('belly', 'L') + p.anchor('belly', 'R')) / 2 + np.array([0, p.n(0, .6), p.u(.2, 1.2)]), apart=p.u(1.5, 3.5))
+        both_hands(p, p.middle('belly') + np.array([0, p.n(0, .6), p.u(.2, 1.2)]), apart=p.u(1.5, 3.5))
         p.thing('carton')
     else:
         s = p.rng.choice(['L', 'R'])
@@ -391,7 +391,7 @@ def sit(p):
         for s, sign in SIDES:
             p.reach(s, p.anchor(p.rng.choice(['thigh', 'knee']), s) + p.rng.normal(0, .3, 3) + np.array([0, .2, 0]))
     elif k < .6:
-        at = (p.anchor('thigh', 'L') + p.anchor('thigh', 'R')) / 2 + np.array([0, .3, 0])
+        at = p.middle('thigh') + np.array([0, .3, 0])
         both_hands(p, at, apart=.7, grip=30)
     else:
         for s, _ in SIDES:
@@ -411,9 +411,9 @@ def spectate(p):
     elif k < .45:                                       # elbows on the knees
         p.trunk(p.n(32, 8), p.n(0, 4), p.n(0, 6))
         look(p)
-        both_hands(p, (p.anchor('knee', 'L') + p.anchor('knee', 'R')) / 2 + np.array([0, p.u(.3, 2.), 0]), apart=p.u(.2, 1.))
+        both_hands(p, p.middle('knee') + np.array([0, p.u(.3, 2.), 0]), apart=p.u(.2, 1.))
     elif k < .60:                                       # clapping
-        both_hands(p, (p.anchor('chest', 'L') + p.anchor('chest', 'R')) / 2 + np.array([0, p.n(-.3, .6), p.u(.6, 1.6)]), apart=p.u(.3, 1.6), grip=8)
+        both_hands(p, p.middle('chest') + np.array([0, p.n(-.3, .6), p.u(.6, 1.6)]), apart=p.u(.3, 1.6), grip=8)
     elif k < .68:
         for s, sign in SIDES:                           # cheering
             p.arm(s, p.n(140, 20), p.n(40, 30), p.n(0, 20), p.n(35, 25))
@@ -457,12 +457,12 @@ def sofa(p):
     look(p, down=14)
     sit_legs(p)
     k = p.rng.rand()
-    lap = (p.anchor('thigh', 'L') + p.anchor('thigh', 'R')) / 2
+    lap = p.middle('thigh')
     if k < .35:
         both_hands(p, lap + np.array([0, .9, .3]), apart=p.u(1., 2.2), grip=20)
         p.thing('laptop', at=(lap + np.array([0, .25, .7])).tolist())
     elif k < .6:
-        both_hands(p, (p.anchor('belly', 'L') + p.anchor('belly', 'R')) / 2 + np.array([0, p.n(.2, .5), 1.]), apart=.8)
+        both_hands(p, p.middle('belly') + np.array([0, p.n(.2, .5), 1.]), apart=.8)
         p.thing(p.rng.choice(['phone', 'book', 'remote', 'controller']), hand=p.rng.choice(['L', 'R']))
     else:
         for s, sign in SIDES:
@@ -657,7 +657,7 @@ def tennis(p):
         at = p.where('spine02') + np.array([-sign * p.u(.5, 2.5), p.n(-.8, .8), p.u(1.5, 3.)])
         both_hands(p, at, apart=.4, grip=80)
     else:                                               # ready
-        both_hands(p, (p.anchor('belly', 'L') + p.anchor('belly', 'R')) / 2 + np.array([0, .2, p.u(.8, 1.8)]), apart=.6, grip=80)
+        both_hands(p, p.middle('belly') + np.array([0, .2, p.u(.8, 1.8)]), apart=.6, grip=80)
     p.thing('racket', hand=s)
     p.outfit = 'sport'
     p.free_yaw = True

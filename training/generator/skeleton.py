@@ -200,5 +200,9 @@ class Skeleton:
             raise KeyError(name)
         return self.tilt_matrix @ (pos + G @ np.array(rest))
 
+    def middle(self, name):
+        """Between a place's left and right."""
+        return (self.anchor(name, 'L') + self.anchor(name, 'R')) / 2
+
     def thing(self, name, **options):
         self.things.append((name, options))
