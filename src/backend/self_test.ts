@@ -73,9 +73,12 @@ function conv(x: Tensor4D, kernel: [number, number, number, number], seed: numbe
   return tf.fused.conv2d({ x, filter, bias, strides, pad, activation: 'relu' });
 }
 
-/** Spread over -scale/2 .. scale/2 without a pattern that a shifted or transposed read would repeat. */
 function values(shape: number[], seed: number, scale: number): tf.Tensor {
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  for (let i = 0; i < data.length; i++) data[i] = (((i * 31 + seed * 17) % 101) / 101 - 0.5) * scale;
-  return tf.tensor(data, shape);
+  const count = shape.reduce((a, b) => a * b, 1);
+  return tf.tensor(spread(count, seed, scale), shape);
+}
+
+/** Numbers between -scale/2 and scale/2 without a pattern that a shifted or transposed read would repeat. */
+export function spread(count: number, seed: number, scale = 1): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => (((i * 31 + seed * 17) % 101) / 101 - 0.5) * scale);
 }

@@ -9,6 +9,7 @@
 import * as tf from '../tf.js';
 import type { KernelFunc, Tensor } from '../tf.js';
 import { webglKernel, type GlslOp } from './webgl/flat_program.js';
+import { activeWasmKernels } from './wasm/wasm_op.js';
 import { webgpuKernel, type WgslOp } from './webgpu/flat_program.js';
 
 /** Inputs by name, as tfjs's kernels take them. */
@@ -16,7 +17,7 @@ export type OpInputs = Readonly<Record<string, Tensor>>;
 /** Numbers, strings, booleans and lists of them. */
 export type OpAttrs = Readonly<Record<string, unknown>>;
 
-export interface OpSpec<I extends OpInputs, A extends OpAttrs, T extends Tensor> {
+export interface OpSpec<I extends OpInputs, A extends OpAttrs, T extends Tensor | Tensor[]> {
   /** Unique in tfjs's registry: begin with `Inpose`. */
   readonly name: string;
   /** The op in terms of tfjs's ops. Runs in a tidy; borrows its inputs. */
@@ -28,6 +29,8 @@ export interface OpSpec<I extends OpInputs, A extends OpAttrs, T extends Tensor>
   /** Kernels of other forms. */
   readonly webgpu?: KernelFunc;
   readonly webgl?: KernelFunc;
+  /** With the library's kernels (`src/backend/wasm/`), where the backend has them. */
+  readonly wasm?: KernelFunc;
 }
 
 /** What a backend of our own (the jit's recorder) needs to know of an op. */
@@ -50,7 +53,7 @@ export function addOpBackend(backendName: string, make: KernelMaker): void {
  * Makes the function that runs the op on the active backend, by its kernel where it has one. tfjs passes `inputs` and `attrs`
  * to the kernel as they are.
  */
-export function defineOp<I extends OpInputs, A extends OpAttrs, T extends Tensor = Tensor>(
+export function defineOp<I extends OpInputs, A extends OpAttrs, T extends Tensor | Tensor[] = Tensor>(
   spec: OpSpec<I, A, T>,
 ): (inputs: I, attrs: A) => T {
   return (inputs, attrs) => {
@@ -68,11 +71,12 @@ export function defineOp<I extends OpInputs, A extends OpAttrs, T extends Tensor
 }
 
 function kernelOf(
-  { name, wgsl, glsl, webgpu, webgl }: Omit<OpSpec<never, never, Tensor>, 'composed'>,
+  { name, wgsl, glsl, webgpu, webgl, wasm }: Omit<OpSpec<never, never, Tensor>, 'composed'>,
   backend: string,
 ): KernelFunc | undefined {
   if (backend === 'webgl')
     return webgl ?? (glsl && tf.env().getNumber('WEBGL_VERSION') === 2 ? webglKernel(glsl) : undefined);
+  if (backend === 'wasm') return activeWasmKernels() ? wasm : undefined;
   if (backend === 'webgpu') return webgpu ?? (wgsl && webgpuKernel(name, wgsl));
   return wgsl && makers.get(backend)?.({ name, wgsl });
 }

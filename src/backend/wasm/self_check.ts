@@ -1,4 +1,5 @@
 /** Whether the kernels compute what they should on this machine: a small convolution of each kind against a plain loop. */
+import { spread } from '../self_test.js';
 import type { WasmKernels } from './wasm_kernels.js';
 import type { EmscriptenModule } from './install.js';
 
@@ -9,7 +10,7 @@ const TOLERANCE = 1e-4;
 export function checkWasmKernels(kernels: WasmKernels, memory: WebAssembly.Memory, module: EmscriptenModule): boolean {
   const map = { n: 1, h: H, w: W, cin: CIN, cout: COUT };
   const shape = { ...map, kh: 3, kw: 3, strideY: 1, strideX: 1, top: 1, left: 1, oh: H, ow: W };
-  const [x, filter, bias] = [values(H * W * CIN, 1), values(9 * CIN * COUT, 2), values(COUT, 3)];
+  const [x, filter, bias] = [spread(H * W * CIN, 1), spread(9 * CIN * COUT, 2), spread(COUT, 3)];
   const expected = convolve(x, filter, bias);
   const sizes = {
     ...{ input: x.byteLength, hwio: filter.byteLength, bias: bias.byteLength, output: 4 * H * W * COUT },
@@ -40,11 +41,6 @@ export function checkWasmKernels(kernels: WasmKernels, memory: WebAssembly.Memor
   } finally {
     for (const address of Object.values(at)) module._free(address);
   }
-}
-
-/** Spread over -0.5 .. 0.5 without a pattern that a shifted or transposed read would repeat. */
-function values(count: number, seed: number): Float32Array {
-  return Float32Array.from({ length: count }, (_, i) => ((i * 31 + seed * 17) % 101) / 101 - 0.5);
 }
 
 /** 3 x 3, one pixel of zeros around, ReLU. */

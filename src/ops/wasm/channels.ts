@@ -1,29 +1,11 @@
-/** Splitting and shuffling channels on tfjs's wasm backend, whose own kernels for it are loops in JavaScript. */
+/** Splitting and shuffling channels: kernels for tfjs's wasm backend, whose own kernels for it are loops in JavaScript. */
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import { sizeOf } from '../../ndarray.js';
-import * as tf from '../../tf.js';
-import type { KernelFunc, Tensor, Tensor4D } from '../../tf.js';
-import { activeWasmKernels, registerWasm, type WasmBackend } from './wasm_op.js';
+import type { KernelFunc } from '../../tf.js';
+import type { WasmBackend } from './wasm_op.js';
 
-const [SPLIT, INTERLEAVE] = ['InposeWasmSplitChannels1', 'InposeWasmInterleave1'];
-
-export function hasWasmChannels(): boolean {
-  return activeWasmKernels() !== null;
-}
-
-/** x [N, H, W, C] -> one map per size, whose sum is C. */
-export function wasmSplitChannels(x: Tensor4D, sizes: readonly number[]): Tensor4D[] {
-  registerWasm(SPLIT, splitKernel);
-  return tf.engine().runKernel(SPLIT, { x }, { sizes } as unknown as tf.NamedAttrMap) as Tensor[] as Tensor4D[];
-}
-
-/** a, b [N, H, W, C] -> [N, H, W, 2 C], channels in turns. */
-export function wasmInterleave(a: Tensor4D, b: Tensor4D): Tensor4D {
-  registerWasm(INTERLEAVE, interleaveKernel);
-  return tf.engine().runKernel(INTERLEAVE, { a, b }) as Tensor as Tensor4D;
-}
-
-const splitKernel: KernelFunc = ({ inputs, backend, attrs }) => {
+/** x [N, H, W, C] -> one map per size of `sizes`, whose sum is C. */
+export const splitKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as WasmBackend;
   const { kernels } = wasmKernelsOf(wasm)!;
   const { shape, dataId } = inputs.x!;
@@ -38,7 +20,8 @@ const splitKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   });
 };
 
-const interleaveKernel: KernelFunc = ({ inputs, backend }) => {
+/** a, b [N, H, W, C] -> [N, H, W, 2 C], channels in turns. */
+export const interleaveKernel: KernelFunc = ({ inputs, backend }) => {
   const wasm = backend as WasmBackend;
   const { kernels } = wasmKernelsOf(wasm)!;
   const [a, b] = [inputs.a!, inputs.b!];

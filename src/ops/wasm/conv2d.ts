@@ -5,7 +5,7 @@
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
-import { activeWasmKernels, registerWasm, type WasmBackend } from './wasm_op.js';
+import { activeWasmKernels, type WasmBackend } from './wasm_op.js';
 
 /** A dense convolution without its numbers. */
 export interface ConvGeometry {
@@ -65,6 +65,11 @@ export function wasmConv2d(
   const attrs = { geometry, activation } as unknown as tf.NamedAttrMap;
   const y = tf.engine().runKernel(CONV, named, attrs) as Tensor as Tensor4D;
   return activation === 'relu6' ? tf.clipByValue(y, 0, 6) : y;
+}
+
+/** Not by `defineOp`: no tfjs op reads a packed filter, so there is nothing to fall back to. */
+function registerWasm(kernelName: string, kernelFunc: KernelFunc): void {
+  if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
 }
 
 function isWinogradShape({ kernel, strides, padding }: ConvGeometry): boolean {

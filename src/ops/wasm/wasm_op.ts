@@ -2,7 +2,7 @@
 import type { BackendInstance } from '../../backend/engine_switch.js';
 import { wasmKernelsOf, type InstalledKernels } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
-import type { KernelFunc, TensorInfo } from '../../tf.js';
+import type { TensorInfo } from '../../tf.js';
 
 /** Of tfjs's wasm backend. */
 export interface WasmBackend extends BackendInstance {
@@ -14,9 +14,4 @@ export interface WasmBackend extends BackendInstance {
 /** The library's kernels, where wasm is the active backend and has them. */
 export function activeWasmKernels(): InstalledKernels | null {
   return tf.getBackend() === 'wasm' ? wasmKernelsOf(tf.backend() as unknown as BackendInstance) : null;
-}
-
-/** Enters a kernel into tfjs's registry when it is first needed; its name is unique and says the layout of what it reads. */
-export function registerWasm(kernelName: string, kernelFunc: KernelFunc): void {
-  if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
 }

@@ -1,7 +1,7 @@
 /**
  * What both convolutions are made of: a block of ROWS output pixels (or tiles) times 8 output channels, kept in registers while the
  * input channels pass by. All arrays are float32. There is no libc, no static data and no stack in memory (these modules live in a
- * memory that belongs to somebody else): no address of a local variable may escape, which `build.ts` checks.
+ * memory that belongs to somebody else): no address of a local variable may escape, which `build_wasm_kernels.ts` checks.
  *
  * Left operand "A": blocks of ROWS rows, `[block][k / 4][ROWS][4]`, the sum's length K rounded up to 4.
  * Right operand "B": blocks of 8 columns, `[block][k][8]`, zero in the rows and columns that only round up.
@@ -19,9 +19,7 @@ typedef int size;
 #define KEEP_LOOP _Pragma("clang loop unroll(disable)")
 
 /** x64 has 16 registers: the accumulators, two of B, one of A and, without a fused multiply-add, the product. */
-#ifndef ROWS
 #define ROWS 6
-#endif
 #define COLUMNS 8
 
 /**

@@ -1,5 +1,6 @@
 /** Moving channels between groups, on NHWC tensors. From MMPose's `backbones/utils/channel_shuffle.py`. */
-import { hasWasmChannels, wasmInterleave, wasmSplitChannels } from '../../../ops/wasm/channels.js';
+import { defineOp } from '../../../ops/define_op.js';
+import { interleaveKernel, splitKernel } from '../../../ops/wasm/channels.js';
 import * as tf from '../../../tf.js';
 import type { Tensor4D } from '../../../tf.js';
 
@@ -12,13 +13,28 @@ export function channelShuffle(x: Tensor4D, groups: number): Tensor4D {
 
 /** `channelShuffle` of a and b behind each other, in two groups. */
 export function shufflePair(a: Tensor4D, b: Tensor4D): Tensor4D {
-  if (a.shape[3] === b.shape[3] && hasWasmChannels()) return wasmInterleave(a, b);
+  return a.shape[3] === b.shape[3] ? interleave({ a, b }, {}) : shuffleConcat(a, b);
+}
+
+function shuffleConcat(a: Tensor4D, b: Tensor4D): Tensor4D {
   return channelShuffle(tf.concat([a, b], 3), 2);
 }
 
+const interleave = /*@__PURE__*/ defineOp<{ a: Tensor4D; b: Tensor4D }, Record<string, never>, Tensor4D>({
+  name: 'InposeInterleave',
+  composed: ({ a, b }) => shuffleConcat(a, b),
+  wasm: interleaveKernel,
+});
+
+const split = /*@__PURE__*/ defineOp<{ x: Tensor4D }, { sizes: readonly number[] }, Tensor4D[]>({
+  name: 'InposeSplitChannels',
+  composed: ({ x }, { sizes }) => tf.split<Tensor4D>(x, sizes as number[], 3),
+  wasm: splitKernel,
+});
+
 /** x [N, H, W, C] -> one map per size; the sizes add up to C. */
 export function splitChannels(x: Tensor4D, sizes: readonly number[]): Tensor4D[] {
-  return hasWasmChannels() ? wasmSplitChannels(x, sizes) : tf.split<Tensor4D>(x, sizes as number[], 3);
+  return split({ x }, { sizes });
 }
 
 /** `x.chunk(2, dim=1)`: the first half has the odd channel. */
