@@ -7,6 +7,7 @@ import copy
 
 import numpy as np
 
+from chance import pick
 from geometry import Y, rot
 
 TEAM, UNIFORM = .5, .07                                 # share of groups dressed alike: at the same sport, else
@@ -43,8 +44,7 @@ class Company:
         if 'table' in options and pose.posture == 'sit' and r.rand() < .4:
             self.across(options['table'])
         modes = MODES[pose.posture]
-        q, names = r.rand(), list(modes)
-        getattr(self, names[min(int(np.searchsorted(np.cumsum(list(modes.values())), q)), len(names) - 1)])()
+        getattr(self, pick(r, list(modes), modes.values()))()
         return self.out
 
     # ------------------------------------------------------------------ tools

@@ -6,6 +6,7 @@ the middle of its first pixel. World axes are the subject's upright axes.
 import numpy as np
 
 import lights
+from chance import pick
 from company import Company
 from geometry import X, Y, Z, rot
 from meshes import FLOOR, Mesh
@@ -20,7 +21,6 @@ DEPTH = np.array([.5, .6, .6, .9, .9, 1.5, 1.5, 1., 1., .8, .8, 2.1, 2.1, 1.2, 1
 WHOLE = .53                                             # share of records that the photograph's frame does not cut
 # what a frame leaves of a person, and how often
 CUTS = dict(bust=.45, face=.06, half=.16, headless=.08, legs=.05, side=.15, piece=.05)
-CUTS, CUT_STEPS = list(CUTS), np.cumsum(list(CUTS.values())) - 1e-9
 SHADOWS = .45                                           # share of records with a shadow on the ground
 SPRITE, FULL = 0, 1
 HEAD_HIDDEN, OWN_HIDDEN, OTHER_HIDDEN = .1, .8, .35     # weights of keypoints that cannot be seen
@@ -69,7 +69,7 @@ class Generator:
         size = high - low
         nose, shoulder, hip = kps[0, 1], kps[5:7, 1].mean(), kps[11:13, 1].mean()
         trunk = hip - shoulder
-        kind = CUTS[int(np.searchsorted(CUT_STEPS, r.rand()))]
+        kind = pick(r, list(CUTS), CUTS.values())
         if trunk < .12 * size[1]:                       # lying, bent, upside down: nothing to go by
             kind = 'side' if r.rand() < .5 else 'piece'
         if kind == 'bust':
