@@ -8,11 +8,15 @@ SHARPNESS = 10.             # of the spatial softmax over the maps, see `losses`
 ABSENT_WEIGHT = 0.3         # of the empty map of a joint that is not in the picture
 
 
+def sigma_of(h):
+    """Of a map of h rows: maps smaller than 64 x 48 get a smaller one."""
+    return max(SIGMA * h / 64, 1.2)
+
+
 def targets(kps, size, shape):
-    """Gaussians [n, 17, h, w] with peak 1. kps [n, 17, 2] crop pixels; size (W, H) of the crop; shape (h, w) of the map.
-    Maps smaller than 64 x 48 get a smaller sigma."""
+    """Gaussians [n, 17, h, w] with peak 1. kps [n, 17, 2] crop pixels; size (W, H) of the crop; shape (h, w) of the map."""
     (W, H), (h, w) = size, shape
-    sigma = max(SIGMA * h / 64, 1.2)
+    sigma = sigma_of(h)
     x, y = kps[..., 0] * ((w - 1) / (W - 1)), kps[..., 1] * ((h - 1) / (H - 1))
     gx = torch.exp(-(torch.arange(w, device=kps.device) - x[..., None]) ** 2 / (2 * sigma ** 2))
     gy = torch.exp(-(torch.arange(h, device=kps.device) - y[..., None]) ** 2 / (2 * sigma ** 2))

@@ -22,8 +22,11 @@ class Graph:
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.values = trainer.update(self.inputs, size)
-        self.gradients = [p.grad for p in trainer.net.parameters()]     # the graph's own memory
+        self.gradients = self._gradients()          # the graph's own memory
         self._check()
+
+    def _gradients(self):
+        return [p.grad for p in self.trainer.net.parameters() if p.grad is not None]
 
     def _noise(self):
         """A batch of nothing."""
@@ -45,7 +48,7 @@ class Graph:
         lr = trainer.lr.clone()
         trainer.lr.fill_(0)
         trainer.opt.zero_grad(set_to_none=True)
-        expected = trainer.update(b, self.size), [p.grad.clone() for p in trainer.net.parameters()]
+        expected = trainer.update(b, self.size), [g.clone() for g in self._gradients()]
         for _ in range(2):
             values = self.replay(b)
         trainer.lr.copy_(lr)

@@ -1,17 +1,13 @@
-"""Builds `painter.cu` (nvcc for a GPU, g++ for a CPU) and paints scenes with it.
+"""Builds `painter.cu` and paints scenes with it.
 
 A scene is a row of 4-byte numbers in the order of `SCENE`, which is also where C++'s `struct Scene` comes from. `compose.py`
 fills it. Crop pixels are i, j; sprite space is the record's pixels; both have pixel centres at whole numbers.
 """
 import ctypes
-import hashlib
-import os
-import subprocess
 
 import torch
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.path.join(HERE, 'build')
+import native
 
 # A view of a background: picture, affine map from crop to picture pixels (x0, x_i, x_j, y0, y_i, y_j), 3 x 3 colour matrix and offset.
 VIEW = [('image', int, 1), ('map', float, 6), ('colour', float, 12)]
@@ -68,34 +64,11 @@ class _Job(ctypes.Structure):
                [(n, ctypes.c_int) for n in ('side', 'n', 'w', 'h', 'samples')]
 
 
-def build(cuda):
-    """Path of the compiled library, compiled where it is missing."""
-    source = os.path.join(HERE, 'painter.cu')
-    if cuda:
-        major, minor = torch.cuda.get_device_capability()
-        command = ['nvcc', '-O3', '--use_fast_math', f'-arch=sm_{major}{minor}', '-shared', '-Xcompiler', '-fPIC', '-lineinfo']
-    else:
-        command = ['g++', '-x', 'c++', '-std=c++17', '-O3', '-march=native', '-ffast-math', '-fopenmp', '-shared', '-fPIC']
-    text = header()
-    with open(source) as f:
-        key = hashlib.sha1((' '.join(command) + text + f.read()).encode()).hexdigest()[:12]
-    folder = os.path.join(BUILD, key)
-    library = os.path.join(folder, 'painter.so')
-    if not os.path.exists(library):
-        os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, 'scene.h'), 'w') as f:
-            f.write(text)
-        part = f'{library}.{os.getpid()}'
-        subprocess.run([*command, '-I', folder, source, '-o', part], check=True)
-        os.replace(part, library)
-    return library
-
-
 class Painter:
     def __init__(self, device):
         self.device = torch.device(device)
         self.cuda = self.device.type == 'cuda'
-        self.library = ctypes.CDLL(build(self.cuda))
+        self.library = native.load('painter.cu', self.cuda, {'scene.h': header()})
         self.words = sum(1 for _ in _words(SCENE))
         assert self.library.scene_words() == self.words, (self.library.scene_words(), self.words)
         self.space = {}
@@ -110,8 +83,7 @@ class Painter:
             self.space[key] = [torch.empty(n, h, w, 4, device=self.device) for _ in range(2)]
         lit, small = self.space[key]
         out = torch.empty(n, h, w, 3, dtype=torch.uint8, device=self.device)
-        stream = torch.cuda.current_stream().cuda_stream if self.cuda else 0
-        job = _Job(*[t.data_ptr() for t in (store.rgba, store.shade, store.back, scenes, lit, small, out)], stream,
+        job = _Job(*[t.data_ptr() for t in (store.rgba, store.shade, store.back, scenes, lit, small, out)], native.stream(self.cuda),
                    store.back.shape[1], n, w, h, samples)
         code = self.library.paint(ctypes.byref(job))
         if code:

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 import codec
+import fused
+import loss
 import metrics
 import workers
 from compose import Composer
@@ -26,9 +28,11 @@ from draw import sheet
 from graph import Graph
 from model import CONFIGS, FLIP, MEAN, STD, build, parameter_count
 from pool import Feeder, Pool, Store
+from weights import load
 
 VAL_SEED = 987654
 SIZES = (96, 128), (144, 192), (192, 256)                # (W, H) of the crops, one after the other
+SHARE = .3                                               # of the squared error in the loss
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -51,10 +55,12 @@ def arguments():
     a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
     a.add_argument('--start', type=int, default=3000, help='records to wait for')
     a.add_argument('--seed', type=int, default=1)
-    a.add_argument('--resume')
+    a.add_argument('--resume', help='a resume.pth to go on from, with the same --seconds')
+    a.add_argument('--init', help='weights to begin a new run with: an ema.pth or a file of export.py')
     a.add_argument('--checkpoint-every', type=float, default=75, help='seconds')
     a.add_argument('--val', type=int, default=512, help='held-out records; 0: none')
     a.add_argument('--no-graphs', dest='graphs', action='store_false', help='queue every kernel of a step by itself')
+    a.add_argument('--plain', action='store_true', help='the network as model.py has it, without layers.cu')
     a.add_argument('--steps', type=int, help='stop after so many steps (for tests)')
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return a.parse_args()
@@ -73,6 +79,8 @@ class Trainer:
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         self.config = CONFIGS[o.config]()
         self.net = build(self.config).to(self.device, memory_format=torch.channels_last)
+        if o.init:
+            self.net.load_state_dict(load(o.init).state_dict())
         self.ema = build(self.config).to(self.device, memory_format=torch.channels_last).eval()
         self.ema.load_state_dict(self.net.state_dict())
         decay = [p for p in self.net.parameters() if p.ndim > 1]
@@ -87,6 +95,7 @@ class Trainer:
         if o.resume:
             self.load(o.resume)
         self.graphs = {}
+        self.fused = self.cuda and not o.plain and fused.possible(self.net)
         pairs = [(a, b) for a, b in zip(self.ema.state_dict().values(), self.net.state_dict().values()) if a.is_floating_point()]
         self.ema_values, self.net_values = [a for a, _ in pairs], [b for _, b in pairs]
         self.mean = torch.tensor(MEAN, device=self.device).view(1, 3, 1, 1)
@@ -101,16 +110,22 @@ class Trainer:
         """uint8 or 0..255 [n, 3, H, W] -> the network's input."""
         return ((image.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
-    def update(self, b, size):
-        """Forward, backward and the optimizer's step. Returns the two losses and their sum (on the device)."""
+    def losses(self, b, size):
+        """The two losses and their weighted sum (on the device)."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            maps = self.net(self.normalise(b['image']))
+            maps = fused.forward(self.net, b['image']) if self.fused else self.net(self.normalise(b['image']))
+        if self.fused:
+            return loss.losses(maps, b['kps'], b['absent'], size, self.mix, SHARE)
         where, much = codec.losses(maps, b['kps'], b['absent'], size)
-        loss = self.mix * where + .3 * much
-        loss.backward()
+        return where, much, self.mix * where + SHARE * much
+
+    def update(self, b, size):
+        """Forward, backward and the optimizer's step. Returns the losses."""
+        values = self.losses(b, size)
+        values[2].backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 20.)
         self.opt.step()
-        return torch.stack([where.detach(), much.detach(), loss.detach()])
+        return torch.stack([v.detach() for v in values])
 
     def train_step(self, b, size, part):
         """part: 0..1 of the budget. Returns the two losses and their sum (on the device)."""
@@ -138,6 +153,16 @@ class Trainer:
                 for a, v in zip(self.ema_values, self.net_values):
                     a.lerp_(v, 1 - decay)
         return values
+
+    def check_fused(self, say):
+        """Goes on without `fused.py` where it is wrong on this machine."""
+        if self.fused:
+            self.net.train()
+            wrong = fused.difference(self.net, self.normalise, SIZES[0])
+            say('fused layers: ' + ', '.join(f'{k} {v:.2f}' for k, v in wrong.items()), 'of the error that bfloat16 makes')
+            self.fused = max(wrong.values()) < fused.ACCEPTED
+            if not self.fused:
+                say('fused layers are WRONG here: not used')
 
     def record(self, sizes):
         """Records a graph per (size, crops per step). Weights and the optimizer's state are as before afterwards."""
@@ -218,25 +243,40 @@ def start_held_out(o):
                                     os.path.join(o.out, 'generator.log'), each)
 
 
-def held_out(o, backgrounds, device, processes):
-    """Composed batches of the held-out records."""
-    folder, count = (os.path.join(o.pool, 'val'), o.workers) if o.workers else (o.pool, o.pool_workers)
-    end = time.time() + 240
-    while any(p.poll() is None for p in processes) and time.time() < end:
-        time.sleep(.1)
-    if any(p.poll() for p in processes):
-        raise RuntimeError('a generator of the held-out records failed; see generator.log')
-    pool = Pool(folder, count)
-    store = Store(device, pool.slots, backgrounds)
-    Feeder(pool, store, chunk=10 ** 6).step()
-    states = torch.random.get_rng_state(), torch.cuda.get_rng_state() if device.type == 'cuda' else None
-    torch.manual_seed(VAL_SEED)
-    composer = Composer(device)
-    out = [composer.batch(store, 64) for _ in range(max(o.val // 64, 1))]
-    torch.random.set_rng_state(states[0])
-    if states[1] is not None:
-        torch.cuda.set_rng_state(states[1])
-    return out
+class HeldOut:
+    """Crops of the held-out records, composed when they are first asked for."""
+
+    def __init__(self, o, backgrounds, device):
+        self.o, self.backgrounds, self.device, self.processes, self.made = o, backgrounds, device, [], None
+        if o.val and o.workers:
+            self.processes = start_held_out(o)
+
+    def batches(self):
+        if not self.o.val:
+            return []
+        if self.made is None:
+            self.made = self._compose()
+        return self.made
+
+    def _compose(self):
+        o, device = self.o, self.device
+        folder, count = (os.path.join(o.pool, 'val'), o.workers) if o.workers else (o.pool, o.pool_workers)
+        end = time.time() + 240
+        while any(p.poll() is None for p in self.processes) and time.time() < end:
+            time.sleep(.1)
+        if any(p.poll() for p in self.processes):
+            raise RuntimeError('a generator of the held-out records failed; see generator.log')
+        pool = Pool(folder, count)
+        store = Store(device, pool.slots, self.backgrounds)
+        Feeder(pool, store, chunk=10 ** 6).step()
+        states = torch.random.get_rng_state(), torch.cuda.get_rng_state() if device.type == 'cuda' else None
+        torch.manual_seed(VAL_SEED)
+        composer = Composer(device)
+        out = [composer.batch(store, 64) for _ in range(max(o.val // 64, 1))]
+        torch.random.set_rng_state(states[0])
+        if states[1] is not None:
+            torch.cuda.set_rng_state(states[1])
+        return out
 
 
 def overlays(o, name, batch, pred=None, count=32):
@@ -262,42 +302,50 @@ def main():
         log.flush()
     say(json.dumps(vars(o)))
     device = torch.device(o.device)
-    processes, held = [], []
-    feeder = more = None
+    processes = []
+    feeder = more = held = None
     try:
         if o.workers:
             first = min(o.backgrounds, 24 * o.workers)
             backgrounds = workers.Backgrounds(os.path.join(o.pool, 'backgrounds'), first, o.seed, o.workers).load()
             processes += workers.start_generators(o.assets, o.pool, o.slots, o.seed, o.workers, os.path.join(o.out, 'generator.log'))
-            held = start_held_out(o) if o.val else []
-            if o.backgrounds > first:               # the rest while the training runs
-                more = workers.Backgrounds(os.path.join(o.pool, 'more'), o.backgrounds - first, o.seed + 500, max(o.workers // 3, 1))
         else:
             backgrounds = np.load(os.path.join(o.pool, 'backs.npy'))
         say(f'{time.time() - began:.1f} s: {len(backgrounds)} backgrounds, generators started')
         trainer = Trainer(o)
         say(o.config, parameter_count(trainer.net), 'parameters on', o.device, torch.__version__)
+        trainer.check_fused(say)
         if device.type == 'cuda' and o.graphs:
-            trainer.record([(size, batch_of(o, size)) for size in SIZES])
+            trainer.record([(size, batch_of(o, size)) for size in sizes_of(o)])
             say(f'{time.time() - began:.1f} s: {len(trainer.graphs)} graphs recorded')
-        val = held_out(o, backgrounds, device, held) if o.val else None
-        say(f'{time.time() - began:.1f} s: {len(val or []) * 64} held-out crops')
+        held = HeldOut(o, backgrounds, device)
+        if o.workers and o.backgrounds > first:     # the rest while the training runs
+            more = workers.Backgrounds(os.path.join(o.pool, 'more'), o.backgrounds - first, o.seed + 500, max(o.workers // 3, 1))
         pool = Pool(o.pool, o.workers or o.pool_workers)
         store = Store(device, pool.slots, backgrounds)
         feeder = Feeder(pool, store)
         feeder.start()
         wait_for(lambda: store.records >= min(o.start, o.slots - o.workers - 2) or feeder.error, processes, 240, 'the first records')
         say(f'{time.time() - began:.1f} s: {store.records} records, training begins')
-        run(o, trainer, store, feeder, val, say, more)
+        run(o, trainer, store, feeder, held, say, more)
     finally:
         if feeder:
             feeder.stopping.set()
-        workers.stop(processes + held + (more.running if more else []))
+        workers.stop(processes + (held.processes if held else []) + (more.running if more else []))
 
 
 def batch_of(o, size):
     """Crops per step: more of small ones, in eights."""
     return max(int(o.batch * {96: 1.5, 144: 1.25, 192: 1}[size[0]]) // 8 * 8, 8)
+
+
+def size_at(o, part):
+    """Of the crops when so much of the time is over."""
+    return SIZES[(part >= o.low_until) + (part >= max(o.middle_until, o.low_until))]
+
+
+def sizes_of(o):
+    return sorted({size_at(o, part) for part in (0, o.low_until, o.middle_until, 1)})
 
 
 class Crops:
@@ -315,9 +363,9 @@ class Crops:
         return self.ready.pop()
 
 
-def run(o, trainer, store, feeder, val, say, more=None):
+def run(o, trainer, store, feeder, held, say, more=None):
     device = trainer.device
-    crops = {size: Crops(Composer(device, size), store, batch_of(o, size)) for size in SIZES}
+    crops = {size: Crops(Composer(device, size), store, batch_of(o, size)) for size in {*sizes_of(o), SIZES[-1]}}
     full = SIZES[-1]
     overlays(o, 'crops.png', crops[full].composer.batch(store, 64))
     torch.manual_seed(o.seed + 7919 * (trainer.step + 1))
@@ -332,7 +380,7 @@ def run(o, trainer, store, feeder, val, say, more=None):
             break
         if feeder.error:
             raise feeder.error
-        size = SIZES[(part >= o.low_until) + (part >= o.middle_until)]
+        size = size_at(o, part)
         values = trainer.train_step(crops[size].next(), size, part)
         sums, count = values if sums is None else sums + values, count + 1
         if now - told > 10 or trainer.step == 20:
@@ -349,11 +397,12 @@ def run(o, trainer, store, feeder, val, say, more=None):
         if now - saved > o.checkpoint_every:
             saved = now
             trainer.save(spent)
-            report(trainer, val, size, say, f'{spent:.0f} s')
+            report(trainer, held.batches(), size, say, f'{spent:.0f} s')
     spent = trainer.done + time.time() - t0
     trainer.save(min(spent, o.seconds))
     say(f'end: {spent:.0f} s, {trainer.step} steps, {trainer.seen} crops, {(trainer.seen - first_seen) / (time.time() - t0):.0f} crops/s, '
         f'{store.records} records')
+    val = held.batches()
     if val:
         pred = report(trainer, val, full, say, 'end, flip', True, True)
         overlays(o, 'held-out.png', val[0], pred)
