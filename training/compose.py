@@ -25,7 +25,8 @@ BEHIND = (.32, .12)         # share of the crops with a first, a second person b
 FRONT = .14                 # with somebody in front
 THINGS = .40                # with things in front
 SHAPES = 3
-QUALITY = (.35, .45, .20)   # share of clean, ordinary and poor photographs
+QUALITY = (.42, .46, .12)   # share of clean, ordinary and poor photographs
+GREY, METERED = .5, .6     # mean value that a camera sets its exposure for, and how far it gets there
 
 
 class Composer:
@@ -262,11 +263,14 @@ class Composer:
                    on=torch.ones(n, device=self.device))
         part = lambda k: {name: v[:, k] for name, v in shapes.items()}
         poor = self.pick(n, QUALITY).float() / 2                # 0 clean, .5 ordinary, 1 poor
+        ground = self._view(store, n)
+        scene = (store.bright[rec['ids']] + store.back_mean[ground['image']].mean(1)) / 2
+        exposure = ((GREY / scene.clamp_min(.02)) ** METERED).clamp(.7, 2.)
         return pack(dict(
             people, own=own, to_sprite=self._to_sprite(crop), unit=crop['unit'], frame=frame.clamp(-1e4, 1e4),
-            ground=self._view(store, n), second=self._view(store, n), split=self._split(n), cloth=self._view(store, n),
+            ground=ground, second=self._view(store, n), split=self._split(n), cloth=self._view(store, n),
             shadow=self.u(n, hi=.6) * self.some(n, .35), folds=self.u(n, hi=2.) * self.sign(n) * self.some(n, .5),
-            shape0=part(0), shape1=part(1), shape2=part(2), **self._light(n, poor), **self._camera(n, poor)))
+            shape0=part(0), shape1=part(1), shape2=part(2), **self._light(n, poor, exposure), **self._camera(n, poor)))
 
     def _gain(self, n, std=.2, tint=.04):
         """Light of one layer [n, 3]."""
@@ -305,14 +309,15 @@ class Composer:
         off = ~self.some(n, .5)
         return torch.stack([torch.where(off, -9., start), torch.where(off, 0., i), torch.where(off, 0., j)], 1)
 
-    def _light(self, n, poor):
-        """Exposure, white balance, contrast, saturation, gamma, a gradient of light over the picture, vignetting. poor [n]: 0..1."""
+    def _light(self, n, poor, exposure):
+        """Exposure, white balance, contrast, saturation, gamma, a gradient of light over the picture, vignetting. poor [n]: 0..1;
+        exposure [n]: the camera's."""
         much = (.6 + .6 * poor)
         grey, eye = torch.full((3, 3), 1 / 3, device=self.device), torch.eye(3, device=self.device)
         saturation = torch.where(self.some(n, .05), 0., torch.exp(self.g(n, std=.25)).clamp(.2, 1.7))[:, None, None]
         mix = eye * saturation + grey * (1 - saturation) + self.g(n, 3, 3, std=.03)
-        gain = torch.exp((self.g(n, 1, mean=.04, std=.2) + self.g(n, 3, std=.04)) * much[:, None])
-        contrast = torch.exp(self.g(n, mean=-.03, std=.2) * much)[:, None]
+        gain = exposure[:, None] * torch.exp((self.g(n, 1, mean=.04, std=.2) + self.g(n, 3, std=.04)) * much[:, None])
+        contrast = torch.exp(self.g(n, mean=-.12, std=.2) * much)[:, None]
         matrix = mix * (gain * contrast)[..., None]
         offset = (1 - contrast) * .45 + self.g(n, 1, std=.04) * much[:, None]
         slope = torch.stack([self.g(n, std=.25) * self.some(n, .35), self.g(n, std=.25) * self.some(n, .35)], 1)
@@ -325,7 +330,7 @@ class Composer:
         base = max(256 / H, 1.)                                 # a low-resolution run already has smaller pictures
         f = (torch.exp(self.g(n, mean=.3, std=.6)) / base).clamp(1., 6 / base)
         w, h = (W / f).round().clamp_min(12), (H / f).round().clamp_min(16)
-        blurred, moved = self.some(n, .25) | (poor == 1), self.some(n, .2)
+        blurred, moved = self.some(n, .2) | (poor == 1), self.some(n, .1)
         s = self.u(n, lo=.3, hi=.6) + self.u(n, hi=.9) * (.4 + .6 * poor)
         s1 = torch.where(moved, self.u(n, lo=.8, hi=2.4), s) * blurred / base
         s2 = torch.where(moved, self.u(n, lo=.3, hi=.6), s) * blurred / base

@@ -149,11 +149,18 @@ HD Colour scene_at(const Sources &s, const Scene &c, float i, float j) {
   return canvas;
 }
 
+/** A camera's tone curve: what is bright runs into white softly; then gamma. */
+HD float developed(float v, float gamma) {
+  constexpr float knee = .75f;
+  v = fmaxf(v, 1e-4f);
+  return powf(v < knee ? v : 1 - (1 - knee) * expf((knee - v) / (1 - knee)), gamma);
+}
+
 /** Exposure, white balance, contrast, saturation, a gradient of light, vignetting, gamma. u, v: -1..1 over the crop. */
 HD Colour lit(const Scene &c, Colour q, float u, float v) {
   q = coloured(c.light, q);
   float k = clamp((1 + c.slope[0] * u + c.slope[1] * v) * (1 - c.corners * (u * u + v * v)), .2f, 2.f);
-  return {powf(clamp(q.r * k, 1e-4f, 1), c.gamma), powf(clamp(q.g * k, 1e-4f, 1), c.gamma), powf(clamp(q.b * k, 1e-4f, 1), c.gamma)};
+  return {developed(q.r * k, c.gamma), developed(q.g * k, c.gamma), developed(q.b * k, c.gamma)};
 }
 
 struct Size { int n, w, h; };

@@ -60,6 +60,7 @@ class Store:
         self.border = new(4, dtype=torch.float32)               # share of each border (left, top, right, bottom) that is covered
         self.coarse = new(256 // COARSE, 192 // COARSE, dtype=torch.uint8)      # mean alpha
         self.shade = new(32, 24, dtype=torch.uint8)             # alpha, blurred, for a shadow around the person
+        self.bright = new(dtype=torch.float32)                  # mean luminance of what is covered, 0..1
         self.filled = np.zeros(slots, bool)
         # slots that hold a record, in order of arrival; grown in place, since the reading stream may lag behind the writing one
         self.order, self.count = new(dtype=torch.long), 0
@@ -100,7 +101,10 @@ class Store:
 
     def _put_alpha(self, at):
         for some in at.split(2048):
-            alpha = self.rgba[some][..., 3].float()[:, None]
+            rgba = self.rgba[some]
+            alpha, few = rgba[..., 3].float()[:, None], rgba[:, ::4, ::4].float()
+            light = (few[..., :3] @ few.new_tensor([.299, .587, .114]) * few[..., 3]).sum((1, 2))
+            self.bright.index_copy_(0, some, light / (few[..., 3].sum((1, 2)).clamp_min(1) * 255))
             self.coarse.index_copy_(0, some, F.avg_pool2d(alpha, COARSE)[:, 0].round().byte())
             soft = F.avg_pool2d(F.avg_pool2d(F.avg_pool2d(alpha, 8), 5, 1, 2), 5, 1, 2)
             self.shade.index_copy_(0, some, soft[:, 0].round().byte())

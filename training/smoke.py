@@ -1,4 +1,4 @@
-"""How fast each part is on this machine: generator, composer, trainer (plain and as a graph). Prints one line per finding.
+"""How fast each part is on this machine: generator, composer, trainer (plain, fused, as a graph). Prints one line per finding.
 
 python smoke.py --pool DIR --workers 15 [--configs NAMES]
 """
@@ -96,8 +96,9 @@ def measure(o, device, store, clock):
         if device.type == 'cuda':
             profile(crops.composer.batch, store, crops.batch * crops.TOGETHER)
     for name in o.configs:
-        for graphs in (False, True) if device.type == 'cuda' else (False,):
-            trainer, what = Trainer(Options(config=name, device=o.device)), f'trainer {name}{" as a graph" * graphs}'
+        for plain, graphs in ((True, False), (False, False), (False, True)) if device.type == 'cuda' else ((True, False),):
+            trainer = Trainer(Options(config=name, device=o.device, plain=plain))
+            what = f'trainer {name}{", fused" * trainer.fused}{", as a graph" * graphs}'
             if graphs:
                 trainer.record([(size, batch_of(o, size)) for size in SIZES])
             trainer.net.train()

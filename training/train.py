@@ -158,7 +158,9 @@ class Trainer:
         """Goes on without `fused.py` where it is wrong on this machine."""
         if self.fused:
             self.net.train()
+            torch.backends.cudnn.benchmark = False      # these few steps are not worth the search
             wrong = fused.difference(self.net, self.normalise, SIZES[0])
+            torch.backends.cudnn.benchmark = True
             say('fused layers: ' + ', '.join(f'{k} {v:.2f}' for k, v in wrong.items()), 'of the error that bfloat16 makes')
             self.fused = max(wrong.values()) < fused.ACCEPTED
             if not self.fused:
