@@ -353,7 +353,7 @@ def sizes_of(o):
 class Crops:
     """Batches of crops, composed several at a time: the numbers of a scene are many small tensors."""
 
-    TOGETHER = 8
+    TOGETHER = 16
 
     def __init__(self, composer, store, batch):
         self.composer, self.store, self.batch, self.ready = composer, store, batch, []
