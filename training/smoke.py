@@ -18,7 +18,7 @@ from train import HERE, SIZES, Crops, Trainer, batch_of, wait_for
 
 
 class Options:
-    seed, lr, decay, resume, init, plain, where_until = 1, 1e-4, .02, None, None, False, .8
+    seed, lr, decay, resume, init, plain, where_from, where_until = 1, 1e-4, .02, None, None, False, .65, .9
 
     def __init__(self, **kw):
         self.__dict__.update(kw)

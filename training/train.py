@@ -48,11 +48,12 @@ def arguments():
     a.add_argument('--pool-workers', type=int, default=1, help='with --workers 0: how many fill the pool')
     a.add_argument('--backgrounds', type=int, default=2400)
     a.add_argument('--batch', type=int, default=512)
-    a.add_argument('--lr', type=float, default=3e-3)
+    a.add_argument('--lr', type=float, default=5e-3)
     a.add_argument('--decay', type=float, default=.02)
     a.add_argument('--low-until', type=float, default=.3, help='share of the time at half the input size')
     a.add_argument('--middle-until', type=float, default=.6, help='share of the time at three quarters at most')
-    a.add_argument('--where-until', type=float, default=.8, help='share of the time after which only the squared error is left')
+    a.add_argument('--where-from', type=float, default=.65, help='share of the time after which the cross entropy fades')
+    a.add_argument('--where-until', type=float, default=.9, help='share of the time after which only the squared error is left')
     a.add_argument('--start', type=int, default=3000, help='records to wait for')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--resume', help='a resume.pth to go on from, with the same --seconds')
@@ -131,7 +132,7 @@ class Trainer:
         """part: 0..1 of the budget. Returns the two losses and their sum (on the device)."""
         o = self.o
         lr = o.lr * min(1, (self.step + 1) / 150) * (.5 + .5 * math.cos(math.pi * min(part, 1))) + o.lr * .002
-        self.mix.fill_(max(0., .5 + .5 * math.cos(math.pi * min(part / o.where_until, 1))))
+        self.mix.fill_(min(1., max(0., (o.where_until - part) / (o.where_until - o.where_from))))
         if self.cuda:
             self.lr.fill_(lr)
         else:
