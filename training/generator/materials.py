@@ -1,0 +1,369 @@
+"""Materials as square pictures: walls, floors, cloth, leaves, crowds, goods, and heaps of anything ('dead leaves')."""
+import cv2
+import numpy as np
+
+import palette
+from canvas import Heap, Noise, TILE, display, show, tinted, triple, uint8
+
+RENEW = .12                                             # share of the uses at which a material is made anew
+STOCK = 3                                               # pictures kept of each
+
+
+class Materials:
+    def __init__(self, rng):
+        self.rng, self.noise, self.stock = rng, Noise(rng), {}
+
+    def __call__(self, *names):
+        """One of these materials, often made earlier; turned over and seen through a window of random size."""
+        r = self.rng
+        name = names[r.randint(len(names))]
+        kept = self.stock.setdefault(name, [])
+        if len(kept) < STOCK and r.rand() < .4 or not kept or r.rand() < RENEW:
+            kept.insert(0, uint8(getattr(self, name)()))
+            del kept[STOCK:]
+        tile = kept[r.randint(len(kept))]
+        return cv2.flip(tile, 1) if r.rand() < .5 else tile
+
+    def part(self, *names, least=.5):
+        """A window into one of these materials."""
+        r, tile = self.rng, self(*names)
+        n = int(TILE * r.uniform(least, 1))
+        y, x = r.randint(0, TILE - n + 1, 2)
+        return tile[y:y + n, x:x + n]
+
+    # ------------------------------------------------------------------ colours
+    def u(self, a, b):
+        return self.rng.uniform(a, b)
+
+    def dull(self, n=None):
+        """Quiet colours: mostly browns, greys, some blue and green."""
+        r = self.rng
+        if n is not None:
+            return np.array([self.dull() for _ in range(n)], np.float32)
+        hue = [r.normal(.085, .03), r.normal(.58, .05), r.normal(.26, .06), r.rand()][np.searchsorted([.58, .78, .88], r.rand())]
+        return display(hue, r.beta(1.2, 4.2), r.beta(2, 1.6))
+
+    def any(self):
+        r = self.rng
+        return show(palette.thing(r)) if r.rand() < .8 else display(r.rand(), self.u(.4, .9), self.u(.3, 1))
+
+    def spread(self, colour, n, light=.25, hue=.06):
+        """n colours about one."""
+        r = self.rng
+        return (np.asarray(colour) * np.exp(r.normal(0, light, (n, 1)) + r.normal(0, hue, (n, 3)))).astype(np.float32)
+
+    def scheme(self, n):
+        """n colours of things that stand together: a few families, few of them loud."""
+        r = self.rng
+        families = np.array([self.any() if r.rand() < .45 else self.dull() for _ in range(r.randint(3, 9))])
+        return self.spread(families[r.randint(len(families), size=n)], 1, 0, 0)[:] * np.exp(r.normal(0, .25, (n, 1))).astype(np.float32)
+
+    def ground(self, colour, strength, chroma=.12, zoom=1., stretch=1., soft=False):
+        """Noise around a colour, float (TILE, TILE, 3)."""
+        g = self.noise(TILE, TILE, zoom, stretch, soft)
+        t = self.noise(TILE, TILE, 2, stretch, True) * (strength * chroma)
+        return cv2.merge([g * strength + t * self.rng.normal() + float(c) for c in colour])
+
+    def mottle(self, img, strength):
+        """Multiplies by noise."""
+        return img * np.exp(self.noise(*img.shape[:2], self.u(.8, 2)) * strength)[..., None]
+
+    # ------------------------------------------------------------------ walls and floors
+    def plaster(self):
+        return self.mottle(self.ground(self.dull() * .5 + self.u(50, 125), self.u(3, 12), .3, soft=True), self.u(.01, .06))
+
+    def asphalt(self):
+        img = self.ground(np.full(3, self.u(60, 150)) + self.rng.normal(0, 5, 3), self.u(8, 24), .1, .8)
+        img += self.noise(TILE, TILE, 2, 1, True)[..., None] * self.u(4, 16)
+        for _ in range(self.rng.randint(0, 5)):         # cracks and seams
+            p = np.cumsum(self.rng.normal(0, 28, (14, 2)) + self.rng.normal(0, 22, 2), 0) + self.rng.uniform(0, TILE, 2)
+            cv2.polylines(img, [p.astype(np.int32)], False, triple(img.mean((0, 1)) * self.u(.4, .7)), self.rng.randint(1, 4))
+        return img
+
+    def grain(self, colour):
+        """Wood along x."""
+        warp = self.noise(TILE, TILE, 2, self.u(3, 8), True)
+        rings = np.sin((np.linspace(0, self.u(20, 90), TILE, dtype=np.float32)[:, None] + warp * self.u(1, 4)))
+        fibre = self.noise(TILE, TILE, 1, self.u(8, 20))
+        light = np.exp(rings * self.u(.03, .14) + fibre * self.u(.05, .14) + warp * .08)
+        return light[..., None] * np.asarray(colour, np.float32)
+
+    def wood(self):
+        return self.grain(display(self.rng.normal(.075, .015), self.u(.25, .65), self.u(.25, .85)))
+
+    def laid(self, colours, sx, sy, gap, bond, ground, slope=.15, corner=.12):
+        """Rows of stones, boards or tiles."""
+        r, heap = self.rng, Heap()
+        rows = int(TILE / sy) + 2
+        for j in range(rows):
+            x = np.arange(-sx, TILE + sx, sx) + (j * bond * sx) % sx
+            n = len(x)
+            heap.add(x + sx / 2 + r.normal(0, gap * .2, n), np.full(n, (j + .5) * sy) + r.normal(0, gap * .2, n), np.full(n, (sx - gap) / 2),
+                     np.full(n, (sy - gap) / 2), np.zeros(n), colours(n), corner)
+        img = heap.picture(r, ground, slope, self.u(0, .5), 2)
+        return self.mottle(img, self.u(.02, .12))
+
+    def bricks(self):
+        c = display(self.rng.normal(.035, .02), self.u(.2, .6), self.u(.35, .85)) if self.rng.rand() < .7 else self.dull()
+        sy, d = self.u(14, 40), self.u(.05, .25)
+        return self.laid(lambda n: self.spread(c, n, d), sy * self.u(2, 3.2), sy, self.u(2, 5), .5, self.ground(self.dull() * .4 + 90, 10), .4)
+
+    def tiles(self):
+        c, s, d = self.dull() * .6 + self.u(20, 110), self.u(24, 90), self.u(.01, .12)
+        if self.rng.rand() < .25:                       # two colours
+            other = self.dull()
+            return self.laid(lambda n: self.spread(np.where(self.rng.rand(n, 1) < .5, c, other), 1, 0, d / 3), s, s, self.u(1, 4), 0, self.ground(c * .6, 8))
+        return self.laid(lambda n: self.spread(c, n, d, d / 3), s * self.u(1, 2.2), s, self.u(1, 4), self.rng.choice([0, .5]), self.ground(c * self.u(.5, .9), 8), .3)
+
+    def planks(self):
+        c, sy = display(self.rng.normal(.075, .015), self.u(.15, .6), self.u(.25, .85)), self.u(22, 75)
+        boards = self.laid(lambda n: self.spread(np.full(3, 128.), n, self.u(.04, .2), .03), sy * self.u(4, 12), sy, self.u(1, 4), self.u(.2, .6),
+                           np.full((TILE, TILE, 3), 40, np.float32))
+        return self.grain(c) * boards / 128
+
+    def slats(self):
+        """Corrugated sheet, blinds, radiators, shutters."""
+        period, sharp = self.u(8, 44), self.u(.4, 2)
+        wave = np.sin(np.arange(TILE, dtype=np.float32) * (2 * np.pi / period))
+        img = self.ground(self.dull(), self.u(3, 9)) * np.exp(np.sign(wave) * np.abs(wave) ** sharp * self.u(.1, .35))[:, None, None]
+        return img if self.rng.rand() < .5 else img.transpose(1, 0, 2)
+
+    def gravel(self):
+        return self.stones(self.u(3, 9), 2600, self.dull() * .6 + 40)
+
+    def rubble(self):
+        return self.stones(self.u(12, 34), 620, self.dull() * .7 + 30)
+
+    def stones(self, size, n, colour):
+        r, heap = self.rng, Heap()
+        a = size * np.exp(r.normal(0, .4, n))
+        heap.add(r.uniform(0, TILE, n), r.uniform(0, TILE, n), a, a * r.uniform(.5, 1, n), r.uniform(0, 3.1, n), self.spread(colour, n, .3, .07), .7)
+        return self.mottle(heap.picture(r, self.ground(colour * .5, 8), 120 / size * .12, .6, 2 if size < 10 else 3), .12)
+
+    def sand(self):
+        img = self.ground(display(self.rng.normal(.1, .015), self.u(.15, .45), self.u(.55, .95)), self.u(8, 20), .1, .8)
+        y = np.linspace(0, self.u(40, 160), TILE, dtype=np.float32)[:, None] + self.noise(TILE, TILE, 2, 2, True) * self.u(1, 5)
+        return img * (1 + np.sin(y) * self.u(0, .16))[..., None] * np.exp(self.noise(TILE, TILE, 1.5)[..., None] * .06)
+
+    def snowfield(self):
+        img = np.full((TILE, TILE, 3), (226, 233, 243), np.float32) * self.u(.75, 1)
+        relief = self.noise(TILE, TILE, self.u(.7, 2), self.u(1, 2.5))
+        img *= np.exp(relief * self.u(.03, .12))[..., None]
+        return img * (1 - np.float32([.25, .17, .06]) * np.clip(self.noise(TILE, TILE, 2, 2, True) * .8, 0, 1)[..., None])
+
+    def water(self):
+        r = self.rng
+        c, wide = display(r.normal(.54, .05), self.u(.1, .6), self.u(.25, .75)), self.u(2, 6)
+        ripple = self.noise(TILE, TILE, self.u(.6, 2), wide)
+        sky = np.clip(ripple * self.u(.25, .55) + .35 + .25 * self.noise(TILE, TILE, 2, wide, True), 0, 1)[..., None]
+        img = c * (1 - sky) * self.u(.5, .9) + (c * .35 + self.u(100, 160)) * sky
+        return img + np.clip(ripple - self.u(1.4, 2.6), 0, 1)[..., None] * 190
+
+    # ------------------------------------------------------------------ cloth and ornaments
+    def folds(self):
+        """Hanging cloth."""
+        x = np.linspace(0, self.u(18, 90), TILE, dtype=np.float32)[None]
+        phase = x + self.noise(TILE, TILE, 2, .35, True) * self.u(.5, 2)
+        wave = np.sin(phase) + .5 * np.sin(2.3 * phase + 1) + .3 * np.sin(4.1 * phase)
+        cloth = self.ornament() if self.rng.rand() < .35 else np.broadcast_to(show(palette.cloth(self.rng)) * .8 + 20, (TILE, TILE, 3))
+        return cloth * np.exp(wave * self.u(.12, .32) + self.noise(TILE, TILE, 1) * .03)[..., None]
+
+    def crumpled(self):
+        """Bed linen, coats in a heap, bags."""
+        relief = np.abs(self.noise(TILE, TILE, 2, 1, True)) + .5 * np.abs(self.noise(TILE, TILE, 1.5, 1, True))
+        d = cv2.Sobel(cv2.GaussianBlur(relief, (0, 0), 2), cv2.CV_32F, self.rng.randint(2), 1 if self.rng.rand() < .5 else 2, ksize=5)
+        cloth = self.ornament() if self.rng.rand() < .25 else np.broadcast_to(show(palette.cloth(self.rng)) * .8 + 15, (TILE, TILE, 3))
+        return cloth * np.exp(np.clip(d / d.std(), -2.5, 2.5) * self.u(.1, .3))[..., None]
+
+    def ornament(self):
+        """A mirrored and repeated scrap: carpets, wallpaper, prints."""
+        n = 2 ** self.rng.randint(4, 8)
+        scrap = self('anything')
+        y, x = self.rng.randint(0, TILE - n, 2)
+        scrap = scrap[y:y + n, x:x + n]
+        if n > 32:
+            scrap = cv2.resize(scrap, (n // 2, n // 2), interpolation=cv2.INTER_AREA)
+        scrap = np.concatenate([scrap, scrap[:, ::-1]], 1)
+        scrap = np.concatenate([scrap, scrap[::-1]], 0)
+        k = -(-TILE // len(scrap))
+        img = np.tile(scrap, (k, k, 1))[:TILE, :TILE].astype(np.float32)
+        img = tinted(img, self.dull() * .6 + self.u(20, 80), self.u(.2, .8)) * self.u(.3, 1) + self.u(0, 60)
+        return self.mottle(np.maximum(img, 0), .05)
+
+    # ------------------------------------------------------------------ plants
+    def leaf_colours(self, x, y, n, light=None):
+        """Greens lit from above, in clumps."""
+        r = self.rng
+        hue = r.normal(.24, .04) if r.rand() < .85 else self.u(.04, .14)
+        base = display(hue, self.u(.25, .65), self.u(.35, .75))
+        if light is None:
+            light = self.noise(TILE, TILE, 2, 1, True)[np.clip(y, 0, TILE - 1).astype(int), np.clip(x, 0, TILE - 1).astype(int)]
+        gain = np.exp(.32 * light + r.normal(0, .28, n) - .3)[:, None]
+        warm = np.clip(light, -1, 1.5)[:, None] * np.float32([12, 10, -6])
+        return base * gain * np.exp(r.normal(0, .05, (n, 3))) + warm * gain, gain[:, 0]
+
+    def foliage(self):
+        r, heap, n = self.rng, Heap(), 3000
+        x, y = r.uniform(0, TILE, (2, n))
+        c, gain = self.leaf_colours(x, y, n)
+        order = np.argsort(gain + r.normal(0, .3, n))   # what is lit lies on top
+        size = self.u(4, 13) * np.exp(r.normal(0, .3, n))
+        heap.add(x[order], y[order], size, size * self.u(.3, .7), r.normal(self.u(0, 3), .9, n), c[order], 1.5)
+        ground = self.ground((14, 18, 10), 6)
+        if r.rand() < .4:                               # sky in the gaps
+            ground = np.where(self.noise(TILE, TILE, 1, 1, True)[..., None] > 0, np.float32([205, 218, 230]), ground)
+        return heap.picture(r, ground, .8, .55, 3)
+
+    def grass(self):
+        r, heap, n = self.rng, Heap(), 3400
+        x, y = r.uniform(0, TILE, n), np.sort(r.uniform(0, TILE + 20, n))
+        c, _ = self.leaf_colours(x, y, n)
+        if r.rand() < .3:                               # dry
+            c = c[:, [1, 0, 2]] * np.float32([1.05, 1.1, .8])
+        tall = self.u(7, 26) * np.exp(r.normal(0, .3, n))
+        heap.add(x, y, np.full(n, self.u(.9, 2)), tall, r.normal(0, .4, n), c, 1.6)
+        if r.rand() < .4:                               # flowers, fallen leaves
+            k = r.randint(20, 400)
+            heap.add(*r.uniform(0, TILE, (2, k)), np.full(k, self.u(1.5, 4)), np.full(k, self.u(1.5, 4)), np.zeros(k), self.spread(self.any() * .5 + 100, k, .2))
+        return heap.picture(r, self.ground(c.mean(0) * .55, 14), .5, .4, 2)
+
+    # ------------------------------------------------------------------ many things
+    def anything(self):
+        """Shapes of all sizes over each other ('dead leaves'), each with its own stuff; colours go with the place."""
+        r, heap, n = self.rng, Heap(), 1500
+        size = np.clip(4 * r.rand(n) ** -.6, 3, 190)
+        x, y = r.uniform(-20, TILE + 20, (2, n))
+        field = cv2.merge([self.noise(64, 64, .25, 1, True) for _ in range(3)])
+        near = field[np.clip(y / 8, 0, 63).astype(int), np.clip(x / 8, 0, 63).astype(int)]
+        base = self.scheme(n) * np.exp(near.mean(1, keepdims=True) * .35 + near * .08)
+        flat = np.where(r.rand(n) < .3, r.uniform(.06, .25, n), r.uniform(.4, 1, n))
+        order = np.argsort(-size * np.exp(r.normal(0, .9, n)))
+        power = r.choice([.15, .5, 1, 1, 1.5], n)
+        turn = np.where(r.rand(n) < .5, r.choice([0, np.pi / 2], n) + r.normal(0, .06, n), r.uniform(0, 3.2, n))
+        heap.add(x[order], y[order], size[order], (size * flat)[order], turn[order], base[order], power[order])
+        img = heap.picture(r, self.ground(self.dull() * .6, 12), .5, .6, 4)
+        return self.stuff(img, heap.ids, heap.count)
+
+    def stuff(self, img, ids, count):
+        """Its own texture for every shape: noise fine and coarse, stripes, grain."""
+        r = self.rng
+        stripes = np.sin(np.arange(TILE, dtype=np.float32) * self.u(.2, 1.2))
+        fields = np.stack([self.noise(TILE, TILE, 1), self.noise(TILE, TILE, 1, 10), self.noise(TILE, TILE, 1, .1),
+                           np.broadcast_to(stripes, (TILE, TILE)), np.broadcast_to(stripes[:, None], (TILE, TILE)), self.noise(TILE, TILE, .7)])
+        which, much = r.randint(len(fields), size=count), np.abs(r.normal(0, .12, count)).astype(np.float32)
+        rows, cols = np.ogrid[:TILE, :TILE]
+        return img * np.exp(fields[which[ids], rows, cols] * much[ids])[..., None]
+
+    def rows_of(self, wide, high, colours, ground, fill=1.):
+        """Things side by side on boards."""
+        r, heap, y = self.rng, Heap(), 0.
+        pitch = self.u(*high)
+        while y < TILE:
+            n = int(1.4 * TILE / np.mean(wide))
+            w = r.uniform(*wide) * np.exp(r.normal(0, .3, n))
+            x = np.cumsum(w) - w / 2
+            h = pitch * np.clip(r.normal(.62, .13, n), .25, .86)
+            tilt = np.where(r.rand(n) < .07, r.normal(0, .14, n), 0)
+            on = r.rand(n) < fill
+            c = colours(n)
+            heap.add(x[on], (y + pitch * .94 - h / 2)[on], (w * .47)[on], (h / 2)[on], tilt[on], c[on], .15)
+            label = on & (r.rand(n) < .6)               # bands and titles
+            k = label.sum()
+            lift = (y + pitch * .94 - h * r.uniform(.3, .8, n))[label]
+            heap.add(x[label], lift, (w * .36)[label], (h * r.uniform(.04, .2, n))[label], np.zeros(k), self.spread(self.scheme(k) * .5 + 90, k, .3), .2)
+            heap.add(np.array([TILE / 2]), np.array([y + pitch * .97]), np.array([TILE]), np.array([pitch * .035 + 1]), np.zeros(1), ground[None] * 1.7, .2)
+            y += pitch
+        img = heap.picture(r, self.ground(ground * .6, 6), 1.2, .6, 4)
+        return self.mottle(img, .06)
+
+    def books(self):
+        return self.rows_of((6, 20), (55, 130), self.scheme, self.dull() * .5, .93)
+
+    def goods(self):
+        return self.rows_of((14, 44), (50, 110), self.scheme, self.dull() * .6, .9)
+
+    def crowd(self):
+        """Heads and shoulders, row before row."""
+        r, heap = self.rng, Heap()
+        head = self.u(7, 22)
+        y = -head
+        while y < TILE + 3 * head:
+            n = int(TILE / head / self.u(1.6, 2.8)) + 2
+            x = (np.arange(n) + r.rand(n) * .7) * TILE / n + self.u(-10, 10)
+            yy = y + r.normal(0, head * .5, n)
+            order = np.ones(n, int).cumsum() - 1
+            s = head * np.exp(r.normal(0, .08, n))
+            heap.add(x, yy + s * 3.2, s * 1.25, s * 2.4, r.normal(0, .08, n), np.array([show(palette.cloth(r)) for _ in order]), .6)
+            heap.add(x, yy + s * .15, s * .62, s * .85, r.normal(0, .15, n), np.array([show(palette.skin(r)) for _ in order]))
+            up = r.rand(n) < .85
+            heap.add(x[up], (yy - s * .35)[up], (s * .66)[up], (s * .6)[up], r.normal(0, .3, up.sum()),
+                     np.array([show(palette.hair(r, False)) if r.rand() < .8 else show(palette.cloth(r)) for _ in order[up]]))
+            y += head * self.u(1.6, 2.6)
+        return self.mottle(heap.picture(r, self.ground((40, 40, 45), 10), 3., .5, 3), .08)
+
+    def seats(self):
+        """Empty rows, a few people in them."""
+        r, s = self.rng, self.u(12, 34)
+        c, heap = self.any(), Heap()
+        for y in np.arange(0, TILE + s * 2, s * 1.5):
+            x = np.arange(-s, TILE + s, s) + self.u(0, 2)
+            n = len(x)
+            one = np.ones(n)
+            heap.add(x, y * one, one * s * .43, one * s * .5, one * 0, self.spread(c, n, .05, .02), .35)
+            heap.add(x, (y + s * .55) * one, one * s * .43, one * s * .17, one * 0, self.spread(c * .6, n, .05, .02), .35)
+            k = r.rand(n) < self.u(0, .4)
+            m = k.sum()
+            heap.add(x[k], (y + .1 * s) * one[k], s * .34 * one[k], s * .6 * one[k], one[k] * 0, np.array([show(palette.cloth(r)) for _ in range(m)]).reshape(m, 3), .6)
+            heap.add(x[k], (y - .6 * s) * one[k], s * .18 * one[k], s * .25 * one[k], one[k] * 0, np.array([show(palette.skin(r)) for _ in range(m)]).reshape(m, 3))
+        return self.mottle(heap.picture(r, self.ground(self.dull() * .5, 10), 2., .55, 3), .06)
+
+    def facade(self):
+        """A house front: windows in rows, with frames, sills, curtains and what they mirror."""
+        r = self.rng
+        wall = self('bricks', 'plaster', 'plaster', 'tiles', 'slats').astype(np.float32)
+        wall = tinted(wall, self.dull() * .6 + self.u(20, 90), self.u(.2, .9))
+        sx, sy, fx, fy = self.u(36, 130), self.u(44, 150), self.u(.4, .9), self.u(.4, .85)
+        heap = Heap()
+        x, y = [v.ravel() for v in np.meshgrid(np.arange(sx / 2, TILE, sx), np.arange(sy / 2, TILE, sy))]
+        n = len(x)
+        one, frame, glass = np.ones(n), self.dull() * .7 + self.u(0, 80), display(.58, self.u(0, .3), self.u(.15, .5))
+
+        def put(dx, dy, w, h, c):
+            heap.add(x + dx * sx * fx, y + dy * sy * fy, one * w * sx * fx, one * h * sy * fy, one * 0, c, .1)
+        put(0, 0, .5, .5, self.spread(frame, n, .03, .01))
+        put(0, -.02, .44, .45, self.spread(glass, n, .5, .08))
+        put(-.25, -.1, .16, .3, np.where(r.rand(n, 1) < .5, self.spread(glass * .5 + 80, n, .4), self.spread(glass, n, .4)))
+        put(.22, .2, .18, .2, self.spread(glass * .8 + 20, n, .5))
+        put(0, 0, .03, .45, self.spread(frame, n, .03, .01))
+        put(0, -.1, .45, .02, self.spread(frame, n, .03, .01))
+        put(0, .54, .56, .05, self.spread(frame * .9 + 20, n, .05))
+        return self.mottle(heap.picture(r, wall, 1.2, .5, 4), .06)
+
+    def page(self):
+        """Print: lines of text, headings, pictures; on paper, posters or screens."""
+        r = self.rng
+        dark = r.rand() < .35
+        img = np.full((TILE, TILE, 3), 1, np.float32) * (self.any() * .35 + (20 if dark else 150))
+        y = 20
+        while y < TILE - 30:
+            k, size = r.randint(4), r.randint(8, 30)
+            ink = triple(self.any() * .6 + (110 if dark else 0))
+            if k == 0:
+                h = r.randint(40, 180)
+                x = r.randint(10, 200)
+                part = self('anything')[:h, :r.randint(100, TILE - x)]
+                img[y:y + h, x:x + part.shape[1]] = part[:max(0, TILE - y)]
+                y += h + 12
+            elif k == 1:
+                text = ''.join(r.choice(list('ABDEGHILMNORSTU'), r.randint(3, 9)))
+                cv2.putText(img, text, (r.randint(10, 80), y + size * 2), r.choice([0, 2, 3, 4]), size / 9, ink, max(1, size // 5), cv2.LINE_8)
+                y += size * 3
+            else:
+                for _ in range(r.randint(2, 8)):
+                    x = 20
+                    while x < TILE * .9:
+                        w = r.randint(10, 60)
+                        cv2.line(img, (x, y), (min(x + w, 490), y), ink, max(2, size // 4))
+                        x += w + size // 2
+                    y += size
+        return self.mottle(img, .03)
