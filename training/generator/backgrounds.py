@@ -11,7 +11,7 @@ from generate import CACHE                              # first: sets the thread
 import cv2
 import numpy as np
 
-from canvas import S
+from canvas import S, uint8
 from clutter import Clutter
 from materials import Materials
 from places import Place
@@ -28,6 +28,7 @@ class Painter:
         self.rng = np.random.RandomState([seed, 77])
         self.materials = Materials(self.rng)
         self.place = Place(self.rng, self.materials, Clutter(self.rng, self.materials), people)
+        self.grain = cv2.GaussianBlur(self.rng.normal(0, 1.4, (2 * SIZE, 2 * SIZE, 1)).astype(np.float32), (0, 0), .5)[..., None]
         self.names, self.limits = list(PLACES), np.cumsum(list(PLACES.values())) / sum(PLACES.values())
 
     def paint(self, name=None):
@@ -44,27 +45,30 @@ class Painter:
         r = self.rng
         grey = img.mean(2, keepdims=True)
         img = grey + (img - grey) * r.uniform(.55, 1.1)
-        soft = self.materials.noise(SIZE, SIZE, 2.5, 1, True) * r.uniform(0, .22)
+        soft = self.materials.noise(SIZE, SIZE, 2.5, 1, True) * r.uniform(0, .15)
         if r.rand() < .35:                              # one side is brighter
-            y, x = np.mgrid[-1:1:SIZE * 1j, -1:1:SIZE * 1j].astype(np.float32)
-            soft = soft + x * r.normal(0, .25) + y * r.normal(0, .25) - (x * x + y * y) * r.uniform(0, .25)
+            x = np.linspace(-1, 1, SIZE, dtype=np.float32)
+            dark = r.uniform(0, .25)
+            soft = soft + (x * r.normal(0, .25) - x * x * dark) + (x * r.normal(0, .25) - x * x * dark)[:, None]
         warm = r.normal(0, .09)
-        tint = np.exp(r.normal(0, .2) + np.array([warm, 0, -warm]) + r.normal(0, .03, 3)).astype(np.float32)
-        return img * np.exp(soft)[..., None] * tint
+        tint = np.exp(r.normal(.06, .2) + np.array([warm, 0, -warm]) + r.normal(0, .03, 3)).astype(np.float32)
+        return img * (np.exp(soft)[..., None] * tint)
 
     def camera(self, img):
         """Focus, tone curve, noise."""
         r = self.rng
         q = r.rand()
-        if q < .55:
-            img = cv2.GaussianBlur(img, (0, 0), np.exp(r.uniform(np.log(.35), np.log(1. if q < .3 else 5))))
-        elif q < .63:                                   # the far upper part out of focus
+        if q < .4:
+            img = cv2.GaussianBlur(img, (0, 0), np.exp(r.uniform(np.log(.35), np.log(.8 if q < .22 else 5))))
+        elif q < .48:                                   # the far upper part out of focus
             far = np.linspace(1, 0, SIZE, dtype=np.float32)[:, None, None] ** r.uniform(.5, 2)
             img = img * (1 - far) + cv2.GaussianBlur(img, (0, 0), r.uniform(1, 4)) * far
-        t = np.clip(img / 255, 0, 1.5)
-        img = 255 * (t + r.uniform(-.05, .25) * t * (1 - t) * (2 * t - 1) * 2)
-        img += cv2.GaussianBlur(r.normal(0, r.uniform(.5, 7), img.shape[:2] + (1,)), (0, 0), .5)[..., None]
-        return np.clip(img, 0, 255).astype(np.uint8)
+        elif q < .75:                                   # sharpened, as telephones do
+            k = r.uniform(.2, 1)
+            img = cv2.addWeighted(img, 1 + k, cv2.GaussianBlur(img, (0, 0), r.uniform(.6, 1.2)), -k, 0)
+        y, x = r.randint(0, len(self.grain) - SIZE, 2)
+        img += self.grain[y:y + SIZE, x:x + SIZE] * r.uniform(.5, 6)
+        return uint8(img)
 
 
 def distant_people(assets, cache, seed):

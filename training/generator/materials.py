@@ -35,17 +35,18 @@ class Materials:
     def u(self, a, b):
         return self.rng.uniform(a, b)
 
-    def dull(self, n=None):
-        """Quiet colours: mostly browns, greys, some blue and green."""
+    def dull(self):
+        """A quiet colour: mostly browns, greys, some blue and green."""
         r = self.rng
-        if n is not None:
-            return np.array([self.dull() for _ in range(n)], np.float32)
         hue = [r.normal(.085, .03), r.normal(.58, .05), r.normal(.26, .06), r.rand()][np.searchsorted([.58, .78, .88], r.rand())]
         return display(hue, r.beta(1.2, 4.2), r.beta(2, 1.6))
 
     def any(self):
         r = self.rng
-        return show(palette.thing(r)) if r.rand() < .8 else display(r.rand(), self.u(.4, .9), self.u(.3, 1))
+        q = r.rand()
+        if q < .3:
+            return self.dull()
+        return show(palette.thing(r)) if q < .88 else display(r.rand(), self.u(.4, .9), self.u(.3, .95))
 
     def spread(self, colour, n, light=.25, hue=.06):
         """n colours about one."""
@@ -56,7 +57,7 @@ class Materials:
         """n colours of things that stand together: a few families, few of them loud."""
         r = self.rng
         families = np.array([self.any() if r.rand() < .45 else self.dull() for _ in range(r.randint(3, 9))])
-        return self.spread(families[r.randint(len(families), size=n)], 1, 0, 0)[:] * np.exp(r.normal(0, .25, (n, 1))).astype(np.float32)
+        return self.spread(families[r.randint(len(families), size=n)], n, .25, 0)
 
     def ground(self, colour, strength, chroma=.12, zoom=1., stretch=1., soft=False):
         """Noise around a colour, float (TILE, TILE, 3)."""
@@ -112,7 +113,7 @@ class Materials:
         c, s, d = self.dull() * .6 + self.u(20, 110), self.u(24, 90), self.u(.01, .12)
         if self.rng.rand() < .25:                       # two colours
             other = self.dull()
-            return self.laid(lambda n: self.spread(np.where(self.rng.rand(n, 1) < .5, c, other), 1, 0, d / 3), s, s, self.u(1, 4), 0, self.ground(c * .6, 8))
+            return self.laid(lambda n: self.spread(np.where(self.rng.rand(n, 1) < .5, c, other), n, d, d / 3), s, s, self.u(1, 4), 0, self.ground(c * .6, 8))
         return self.laid(lambda n: self.spread(c, n, d, d / 3), s * self.u(1, 2.2), s, self.u(1, 4), self.rng.choice([0, .5]), self.ground(c * self.u(.5, .9), 8), .3)
 
     def planks(self):
