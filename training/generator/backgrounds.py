@@ -50,6 +50,9 @@ class Painter:
             x = np.linspace(-1, 1, SIZE, dtype=np.float32)
             dark = r.uniform(0, .25)
             soft = soft + (x * r.normal(0, .25) - x * x * dark) + (x * r.normal(0, .25) - x * x * dark)[:, None]
+        if r.rand() < .2:                               # sun through leaves or blinds
+            spots = self.materials.noise(SIZE, SIZE, r.uniform(.8, 2.5), r.uniform(.6, 3), True)
+            soft = soft + (np.clip(spots * r.uniform(1, 6) + r.normal(0, .8), -1, 1) - .3) * r.uniform(.1, .4)
         warm = r.normal(0, .09)
         tint = np.exp(r.normal(.06, .2) + np.array([warm, 0, -warm]) + r.normal(0, .03, 3)).astype(np.float32)
         return img * (np.exp(soft)[..., None] * tint)
@@ -58,12 +61,12 @@ class Painter:
         """Focus, tone curve, noise."""
         r = self.rng
         q = r.rand()
-        if q < .4:
-            img = cv2.GaussianBlur(img, (0, 0), np.exp(r.uniform(np.log(.35), np.log(.8 if q < .22 else 5))))
-        elif q < .48:                                   # the far upper part out of focus
+        if q < .34:
+            img = cv2.GaussianBlur(img, (0, 0), np.exp(r.uniform(np.log(.35), np.log(.8 if q < .18 else 5))))
+        elif q < .42:                                   # the far upper part out of focus
             far = np.linspace(1, 0, SIZE, dtype=np.float32)[:, None, None] ** r.uniform(.5, 2)
             img = img * (1 - far) + cv2.GaussianBlur(img, (0, 0), r.uniform(1, 4)) * far
-        elif q < .75:                                   # sharpened, as telephones do
+        elif q < .78:                                   # sharpened, as telephones do
             k = r.uniform(.2, 1)
             img = cv2.addWeighted(img, 1 + k, cv2.GaussianBlur(img, (0, 0), r.uniform(.6, 1.2)), -k, 0)
         y, x = r.randint(0, len(self.grain) - SIZE, 2)

@@ -26,7 +26,7 @@ class Clutter:
         return kept[r.randint(len(kept))]
 
     def small(self):
-        return self('turned', 'turned', 'carton', 'soft', 'turned', 'carton', 'carton', 'tube', 'pot_plant', 'screen')
+        return self('turned', 'turned', 'carton', 'soft', 'turned', 'carton', 'carton', 'tube', 'pot_plant', 'screen', 'figure')
 
     def u(self, a, b):
         return self.rng.uniform(a, b)
@@ -103,6 +103,23 @@ class Clutter:
         if r.rand() < .3:
             cv2.circle(mask, tuple(int(v) for v in p[-1]), r.randint(8, 18), 255, -1, cv2.LINE_AA)
         return self.inflate(mask, np.broadcast_to(self.m.any(), (h, w, 3)), .08)
+
+    def figure(self):
+        """Limbs from one place, with or without a ball: statues, coat stands, hydrants, toys, roots."""
+        r, h, w = self.rng, 160, 120
+        mask, at = np.zeros((h, w), np.uint8), np.array([w / 2, h * self.u(.3, .6)])
+        for a in np.append(np.pi / 2 + r.normal(0, .2), r.uniform(0, 2 * np.pi, r.randint(1, 5))):
+            p, thick = at, self.u(6, 26)
+            for _ in range(r.randint(1, 4)):
+                q = p + np.array([np.cos(a), np.sin(a)]) * self.u(14, 45)
+                cv2.line(mask, tuple(int(v) for v in p), tuple(int(v) for v in q), 255, max(3, int(thick)), cv2.LINE_AA)
+                p, a, thick = q, a + r.normal(0, .6), thick * self.u(.6, 1)
+        if r.rand() < .4:
+            cv2.ellipse(mask, (int(at[0]), int(at[1] - self.u(20, 50))), (r.randint(7, 18), r.randint(8, 20)), 0, 0, 360, 255, -1, cv2.LINE_AA)
+        cv2.rectangle(mask, (r.randint(20, 50), h - r.randint(3, 14)), (r.randint(70, 100), h), 255, -1)
+        if r.rand() < .5:
+            return self.inflate(mask, np.broadcast_to(self.m.any(), (h, w, 3)), .1)
+        return self.inflate(mask, cv2.resize(self.m.part('crumpled', 'wood', 'folds', 'plaster'), (w, h)).astype(np.float32), .06)
 
     # ------------------------------------------------------------------ made of flat sides
     def carton(self):

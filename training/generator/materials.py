@@ -117,7 +117,7 @@ class Materials:
         return self.laid(lambda n: self.spread(c, n, d, d / 3), s * self.u(1, 2.2), s, self.u(1, 4), self.rng.choice([0, .5]), self.ground(c * self.u(.5, .9), 8), .3)
 
     def planks(self):
-        c, sy = display(self.rng.normal(.075, .015), self.u(.15, .6), self.u(.25, .85)), self.u(22, 75)
+        c, sy = display(self.rng.normal(.075, .015), self.u(.15, .6), self.u(.25, .85)), self.u(16, 50)
         boards = self.laid(lambda n: self.spread(np.full(3, 128.), n, self.u(.04, .2), .03), sy * self.u(4, 12), sy, self.u(1, 4), self.u(.2, .6),
                            np.full((TILE, TILE, 3), 40, np.float32))
         return self.grain(c) * boards / 128
@@ -234,6 +234,7 @@ class Materials:
         r, heap, n = self.rng, Heap(), 1500
         size = np.clip(4 * r.rand(n) ** -.6, 3, 190)
         x, y = r.uniform(-20, TILE + 20, (2, n))
+        size[size < 9] *= r.uniform(1, 3)
         field = cv2.merge([self.noise(64, 64, .25, 1, True) for _ in range(3)])
         near = field[np.clip(y / 8, 0, 63).astype(int), np.clip(x / 8, 0, 63).astype(int)]
         base = self.scheme(n) * np.exp(near.mean(1, keepdims=True) * .35 + near * .08)
@@ -251,7 +252,7 @@ class Materials:
         stripes = np.sin(np.arange(TILE, dtype=np.float32) * self.u(.2, 1.2))
         fields = np.stack([self.noise(TILE, TILE, 1), self.noise(TILE, TILE, 1, 10), self.noise(TILE, TILE, 1, .1),
                            np.broadcast_to(stripes, (TILE, TILE)), np.broadcast_to(stripes[:, None], (TILE, TILE)), self.noise(TILE, TILE, .7)])
-        which, much = r.randint(len(fields), size=count), np.abs(r.normal(0, .12, count)).astype(np.float32)
+        which, much = r.randint(len(fields), size=count), np.abs(r.normal(0, .2, count)).astype(np.float32)
         rows, cols = np.ogrid[:TILE, :TILE]
         return img * np.exp(fields[which[ids], rows, cols] * much[ids])[..., None]
 
@@ -292,15 +293,22 @@ class Materials:
             n = int(TILE / head / self.u(1.6, 2.8)) + 2
             x = (np.arange(n) + r.rand(n) * .7) * TILE / n + self.u(-10, 10)
             yy = y + r.normal(0, head * .5, n)
-            order = np.ones(n, int).cumsum() - 1
             s = head * np.exp(r.normal(0, .08, n))
-            heap.add(x, yy + s * 3.2, s * 1.25, s * 2.4, r.normal(0, .08, n), np.array([show(palette.cloth(r)) for _ in order]), .6)
-            heap.add(x, yy + s * .15, s * .62, s * .85, r.normal(0, .15, n), np.array([show(palette.skin(r)) for _ in order]))
-            up = r.rand(n) < .85
-            heap.add(x[up], (yy - s * .35)[up], (s * .66)[up], (s * .6)[up], r.normal(0, .3, up.sum()),
-                     np.array([show(palette.hair(r, False)) if r.rand() < .8 else show(palette.cloth(r)) for _ in order[up]]))
-            y += head * self.u(1.6, 2.6)
-        return self.mottle(heap.picture(r, self.ground((40, 40, 45), 10), 3., .5, 3), .08)
+            cloth, skin = (np.array([show(colour(r)) for _ in x]) for colour in (palette.cloth, palette.skin))
+            hair = np.array([show(palette.hair(r, False)) if r.rand() < .85 else show(palette.cloth(r)) for _ in x])
+            lean, back = r.normal(0, .12, n), r.rand(n) < .3
+            heap.add(x, yy - s * .12, s * .72, s * 1., lean, hair)
+            heap.add(x, yy + s * 3.5, s * 1.5, s * 2.5, r.normal(0, .08, n), cloth, .65)
+            heap.add(x, yy + s * .9, s * .4, s * .5, lean, skin * .75, .5)
+            heap.add(x, yy + s * .1, s * .6, s * .8, lean, np.where(back[:, None], hair, skin))
+            heap.add(x - lean * s, yy - s * .5, s * .62, s * .38, lean, hair)
+            arm = r.rand(n) < .35
+            side = r.choice([-1, 1], arm.sum())
+            up = r.rand(arm.sum()) < .3
+            heap.add(x[arm] + side * s[arm] * 1.2, (yy + s * 2.6)[arm] - up * 2.6 * s[arm], s[arm] * .33, s[arm] * 1.5, side * r.normal(.1, .35, len(side)),
+                     np.where(r.rand(len(side), 1) < .6, skin[arm], cloth[arm] * .8), .8)
+            y += head * self.u(1.6, 2.8)
+        return self.mottle(heap.picture(r, self.ground((40, 40, 45), 10), 2., .4, 2), .1)
 
     def seats(self):
         """Empty rows, a few people in them."""

@@ -202,8 +202,8 @@ class Place:
 
     def furnish(self, img, x0, floor, x1):
         """Things before the back wall, the near ones last."""
-        for k in range(self.rng.randint(1, 6)):
-            x, y = self.u(-40, S + 40), floor + (S + 60 - floor) * (k / 6 + self.u(0, .15))
+        for k in range(self.rng.randint(3, 9)):
+            x, y = self.u(-40, S + 40), floor + (S + 60 - floor) * (k / 8 + self.u(0, .12))
             s = .55 + .6 * (y - floor) / max(S - floor, 60)
             what = self.rng.randint(9)
             if what < 2:
@@ -218,7 +218,7 @@ class Place:
                 self.bed(img, x, y, self.u(200, 400) * s, self.u(70, 140) * s)
             elif what < 8:
                 for _ in range(self.rng.randint(1, 4)):
-                    self.put(img, self.c('chair', 'pot_plant', 'carton', 'chair', 'tube', 'soft'), x + self.rng.normal(0, 70), y, self.u(70, 220) * s)
+                    self.put(img, self.c('chair', 'pot_plant', 'carton', 'chair', 'tube', 'soft', 'figure'), x + self.rng.normal(0, 70), y, self.u(70, 220) * s)
             else:
                 for _ in range(self.rng.randint(3, 14)):
                     self.put(img, self.c.small(), x + self.rng.normal(0, 70), y + self.u(-12, 12), self.u(15, 90) * s)
@@ -240,7 +240,9 @@ class Place:
                 self.door(img, x, floor, self.u(75, 120), self.u(200, 280))
             elif what == 7:
                 box(img, self.paint_of(self.m('folds', 'slats', 'tiles'), .6), x, top, x + w, floor)
-            x += w + self.u(5, 60)
+            if self.sure(.5):
+                self.put(img, self.c('pot_plant', 'carton', 'turned', 'chair', 'soft', 'figure'), x + self.u(0, w), floor + 8, self.u(50, 170))
+            x += w + self.u(0, 35)
         self.furnish(img, x0, floor, x1)
         if self.sure(.3):
             self.lamp(img)
@@ -348,7 +350,7 @@ class Place:
         a = y + (S - y) * .22
         at = lambda t: [(quad[0][0] + (quad[3][0] - quad[0][0]) * t, y + (S + 10 - y) * t), (quad[1][0] + (quad[2][0] - quad[1][0]) * t, y + (S + 10 - y) * t)]
         box(img, tile, 0, y, S, S)
-        warp(img, tile, at(.2) + quad[2:])
+        warp(img, np.concatenate([tile, cv2.flip(tile, 1)], 1), at(.2) + quad[2:])
         warp(img, np.concatenate([far, far[::-1]], 0), at(0) + at(.24)[::-1])
         ramp(img, 0, y, S, S, self.u(.85, 1.25), self.u(.6, 1.1))
         if self.sure(.5):                               # shadows of trees and houses
@@ -449,7 +451,7 @@ class Place:
             self.fence(img, h + self.u(10, 120), self.u(30, 120))
         for _ in range(r.randint(0, 7)):
             y = self.u(h + 8, S)
-            self.put(img, self.c('turned', 'carton', 'pot_plant', 'tube', 'chair', 'soft'), self.u(0, S), y, 20 + (y - h) * self.u(.2, .7))
+            self.put(img, self.c('turned', 'carton', 'pot_plant', 'tube', 'chair', 'soft', 'figure'), self.u(0, S), y, 20 + (y - h) * self.u(.2, .7))
         self.stand_people(img, h, r.randint(0, 5))
 
     def market(self, img):
@@ -493,7 +495,7 @@ class Place:
             self.fence(img, h + self.u(0, 120), self.u(25, 110))
         for _ in range(r.randint(0, 5)):
             y = self.u(h + 8, S)
-            self.put(img, self.c('chair', 'turned', 'soft', 'tube', 'pot_plant', 'car'), self.u(0, S), y, 16 + (y - h) * self.u(.2, .6))
+            self.put(img, self.c('chair', 'turned', 'soft', 'tube', 'pot_plant', 'car', 'figure'), self.u(0, S), y, 16 + (y - h) * self.u(.2, .6))
         self.stand_people(img, h, r.randint(0, 4))
 
     def wood(self, img):
@@ -535,7 +537,7 @@ class Place:
             warp(img, self.m('sand', 'sand', 'gravel', 'rubble'), [(-40, s + self.u(-40, 40)), (S + 40, s + self.u(-40, 40)), (S + 300, S + 100), (-300, S + 100)])
             for _ in range(r.randint(0, 12)):
                 y = self.u(s, S)
-                self.put(img, self.c('soft', 'turned', 'chair', 'carton', 'tube'), self.u(0, S), y, 12 + (y - s) * self.u(.2, .8))
+                self.put(img, self.c('soft', 'turned', 'chair', 'carton', 'tube', 'figure'), self.u(0, S), y, 12 + (y - s) * self.u(.2, .8))
         self.stand_people(img, h, r.randint(0, 3))
 
     def snow(self, img):
