@@ -43,19 +43,19 @@ class Painter:
     def light(self, img):
         """Uneven light, one colour of it over the whole picture, corners that get less."""
         r = self.rng
-        grey = img.mean(2, keepdims=True)
-        img = grey + (img - grey) * r.uniform(.55, 1.1)
-        soft = self.materials.noise(SIZE, SIZE, 2.5, 1, True) * r.uniform(0, .15)
+        n, keep = SIZE // 2, r.uniform(.55, 1.1)
+        soft = self.materials.noise(n, n, 1.2, 1, True) * r.uniform(0, .15)
         if r.rand() < .35:                              # one side is brighter
-            x = np.linspace(-1, 1, SIZE, dtype=np.float32)
+            x = np.linspace(-1, 1, n, dtype=np.float32)
             dark = r.uniform(0, .25)
             soft = soft + (x * r.normal(0, .25) - x * x * dark) + (x * r.normal(0, .25) - x * x * dark)[:, None]
         if r.rand() < .2:                               # sun through leaves or blinds
-            spots = self.materials.noise(SIZE, SIZE, r.uniform(.8, 2.5), r.uniform(.6, 3), True)
+            spots = self.materials.noise(n, n, r.uniform(.4, 1.2), r.uniform(.6, 3), True)
             soft = soft + (np.clip(spots * r.uniform(1, 6) + r.normal(0, .8), -1, 1) - .3) * r.uniform(.1, .4)
         warm = r.normal(0, .09)
         tint = np.exp(r.normal(.06, .2) + np.array([warm, 0, -warm]) + r.normal(0, .03, 3)).astype(np.float32)
-        return img * (np.exp(soft)[..., None] * tint)
+        colour = (np.eye(3) * keep + (1 - keep) / 3) * tint[:, None]
+        return cv2.transform(img, colour) * cv2.resize(np.exp(soft), (SIZE, SIZE))[..., None]
 
     def camera(self, img):
         """Focus, tone curve, noise."""

@@ -12,9 +12,12 @@ BLOB = np.exp(-np.square(np.mgrid[-1:1:64j, -1:1:64j]).sum(0) * 3.2).astype(np.f
 BLOB *= np.clip(1.2 - np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]), 0, .3).astype(np.float32) / .3
 
 
+NIGHT = np.zeros((S, S, 3), np.uint8)
+
+
 def show(c):
     """Linear colour to display values 0 .. 255."""
-    return 255 * np.clip(np.asarray(c, float), 0, 1) ** (1 / 2.2)
+    return 255 * np.minimum(np.maximum(c, 0), 1) ** (1 / 2.2)
 
 
 def display(h, s, v):
@@ -145,8 +148,8 @@ def box(img, tile, x0, y0, x1, y1):
     cv2.resize(seen, (c - a, d - b), dst=img[b:d, a:c], interpolation=cv2.INTER_AREA if fx * fy > 1.2 else cv2.INTER_LINEAR)
 
 
-def paste(img, cut, x, y, h, w=None, gain=1., flip=False):
-    """A cut-out (RGBA) of height h, its foot's middle at (x, y)."""
+def paste(img, cut, x, y, h, w=None, gain=(1., 1., 1.), flip=False):
+    """A cut-out (RGBA) of height h, its foot's middle at (x, y); gain per channel."""
     w = w or h * cut.shape[1] / cut.shape[0]
     at = area(img, x - w / 2, y - h, x + w / 2, y)
     if at is None or h > 1500 or w > 1500:
@@ -154,13 +157,13 @@ def paste(img, cut, x, y, h, w=None, gain=1., flip=False):
     a, b, c, d = at
     q = cv2.resize(cut, (max(int(w) + 1, 2), max(int(h) + 1, 2)), interpolation=cv2.INTER_AREA)
     if flip:
-        q = q[:, ::-1]
+        q = cv2.flip(q, 1)
     left, top = int(x - w / 2), int(y - h)
     q = q[max(b - top, 0):, max(a - left, 0):]
     d, c = min(d, b + q.shape[0]), min(c, a + q.shape[1])
-    q = q[:d - b, :c - a].astype(np.float32)
-    m = q[..., 3:] / 255
-    img[b:d, a:c] = uint8(img[b:d, a:c] * (1 - m) + q[..., :3] * (m * np.float32(gain)))
+    q = cv2.multiply(q[:d - b, :c - a], (*gain, 1.))
+    m = q[..., 3] * np.float32(1 / 255)
+    img[b:d, a:c] = cv2.blendLinear(img[b:d, a:c], cv2.cvtColor(q, cv2.COLOR_RGBA2RGB), 1 - m, m)
 
 
 def shade(img, x, y, rx, ry, strength):
@@ -171,7 +174,11 @@ def shade(img, x, y, rx, ry, strength):
     a, b, c, d = at
     xs, ys = (np.arange(a, c) - x) * (31.5 / rx) + 31.5, (np.arange(b, d) - y) * (31.5 / ry) + 31.5
     blob = BLOB[np.clip(ys, 0, 63).astype(int)][:, np.clip(xs, 0, 63).astype(int)]
-    img[b:d, a:c] = uint8(img[b:d, a:c] * (1 - np.float32(strength) * blob)[..., None])
+    if strength > 0:
+        m = blob * np.float32(strength)
+        img[b:d, a:c] = cv2.blendLinear(img[b:d, a:c], NIGHT[b:d, a:c], 1 - m, m)
+    else:
+        img[b:d, a:c] = uint8(img[b:d, a:c] * (1 - np.float32(strength) * blob)[..., None])
 
 
 def ramp(img, x0, y0, x1, y1, first, last, across=False):
@@ -187,7 +194,7 @@ def ramp(img, x0, y0, x1, y1, first, last, across=False):
 
 def tinted(tile, colour, keep=.35):
     """A material in another colour, of its own colours `keep` as much."""
-    mean = np.array(cv2.mean(tile)[:3]) + 2
+    mean = tile[::8, ::8].mean((0, 1)) + 2
     gain = np.asarray(colour) / mean
     M = np.diag(gain * keep) + (1 - keep) * np.outer(gain * mean, [1 / 3] * 3) / mean.mean()
     return cv2.transform(tile, M.astype(np.float32))

@@ -7,8 +7,8 @@ import numpy as np
 
 from canvas import Heap, display, triple, uint8
 
-STOCK = 9                                               # cut-outs kept of each kind
-RENEW = .06
+STOCK = 16                                              # cut-outs kept of each kind
+RENEW = dict(tree=.06, bare=.06, fir=.06, car=.08)      # share of the uses at which one is made anew
 
 
 class Clutter:
@@ -20,7 +20,7 @@ class Clutter:
         r = self.rng
         name = names[r.randint(len(names))]
         kept = self.stock.setdefault(name, [])
-        if len(kept) < STOCK and r.rand() < .25 or not kept or r.rand() < RENEW:
+        if not kept or r.rand() < RENEW.get(name, .14) * (1 if len(kept) == STOCK else 2):
             kept.insert(0, getattr(self, name)())
             del kept[STOCK:]
         return kept[r.randint(len(kept))]

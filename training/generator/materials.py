@@ -14,15 +14,14 @@ class Materials:
         self.rng, self.noise, self.stock = rng, Noise(rng), {}
 
     def __call__(self, *names):
-        """One of these materials, often made earlier; turned over and seen through a window of random size."""
+        """One of these materials, often made earlier."""
         r = self.rng
         name = names[r.randint(len(names))]
         kept = self.stock.setdefault(name, [])
         if len(kept) < STOCK and r.rand() < .4 or not kept or r.rand() < RENEW:
             kept.insert(0, uint8(getattr(self, name)()))
             del kept[STOCK:]
-        tile = kept[r.randint(len(kept))]
-        return cv2.flip(tile, 1) if r.rand() < .5 else tile
+        return kept[r.randint(len(kept))]
 
     def part(self, *names, least=.5):
         """A window into one of these materials."""

@@ -42,13 +42,17 @@ class Place:
             h = size or np.clip((y - horizon) * self.u(.9, 1.6), 36, 450)
             x = self.u(-.1, 1.1) * S
             shade(img, x, y, h * .3, h * .06, self.u(.2, .7))
-            paste(img, p, x, y, h, gain=self.u(.65, 1.1))
+            paste(img, p, x, y, h, gain=self.gain(.05))
 
     def put(self, img, cut, x, y, h, lift=0., **kw):
         """A thing with its shadow where it touches."""
         w = h * cut.shape[1] / cut.shape[0]
         shade(img, x, y + 1, w * .75 + 2, max(h * .12, 3), self.u(.35, .75))
-        paste(img, cut, x, y - lift, h, gain=self.u(.7, 1.12), flip=self.sure(.5), **kw)
+        paste(img, cut, x, y - lift, h, gain=self.gain(), flip=self.sure(.5), **kw)
+
+    def gain(self, hue=.12):
+        """Light and a shift of colour for a thing, so that those kept look different each time."""
+        return np.exp(self.u(-.45, .12) + self.rng.normal(0, hue, 3))
 
     def row(self, img, x0, x1, y, high, density=1.):
         """Small things side by side, partly behind each other."""
@@ -148,7 +152,7 @@ class Place:
     def cupboards(self, img, x0, y0, x1, y1, stuff):
         """Doors and drawers with gaps, handles and a shadow below."""
         box(img, stuff, x0, y0, x1, y1)
-        step, mean = self.u(45, 130), np.array(cv2.mean(stuff)[:3])
+        step, mean = self.u(45, 130), stuff[::8, ::8].mean((0, 1))
         dark, edge = triple(mean * .35), triple(mean * 1.25)
         metal = triple(np.full(3, self.u(20, 230)))
         for x in np.arange(x0 + self.u(0, step), x1, step):
@@ -362,7 +366,7 @@ class Place:
         for x in self.rng.uniform(-40, S + 40, count):
             h = height * np.exp(self.rng.normal(0, .3))
             shade(img, x, base, h * .4, h * .08 + 3, .5)
-            paste(img, self.c(*kinds), x, base + self.u(0, .06) * h, h, gain=self.u(.6, 1.15), flip=self.sure(.5))
+            paste(img, self.c(*kinds), x, base + self.u(0, .06) * h, h, gain=self.gain(.06), flip=self.sure(.5))
 
     def hedge(self, img, base, height):
         """A far wall of leaves with an uneven top."""
@@ -443,7 +447,7 @@ class Place:
         for y in np.sort(h + np.abs(r.normal(0, 45, r.randint(0, 7)))):
             x, s = self.u(-40, S + 40), 40 + (y - h) * 1.1
             shade(img, x, y + 6, s * 1.2, s * .25 + 2, .7)
-            paste(img, self.c('car'), x, y + 6, s, gain=self.u(.7, 1.1), flip=self.sure(.5))
+            paste(img, self.c('car'), x, y + 6, s, gain=self.gain(), flip=self.sure(.5))
         self.poles(img, h)
         for _ in range(r.randint(0, 4)):
             paste(img, self.c('sign'), self.u(0, S), self.u(h - 200, h), self.u(15, 60))
