@@ -18,7 +18,8 @@ from places import Place
 
 SIZE = 320
 ASSETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'assets')
-CROWD = 72                                              # rendered people to put into the distance
+CROWD = 40                                              # rendered people to put into the distance
+CUT = .15                                               # of a picture's side may show that neighbours go on beyond it
 PLACES = dict(room=5, kitchen=2, desk=2, shop=1, street=4, market=1, park=3, wood=1, beach=2, snow=1.5, court=3, wall=1.5, crowd=1,
               stand=.7, night=1, heap=1.5, leaves=1)    # how often, in shares
 
@@ -84,8 +85,10 @@ def distant_people(assets, cache, seed):
     while len(out) < CROWD:
         r = g.record()
         if np.isinf(r.frame).all() and r.kind == 0:
-            x0, y0, x1, y1 = (r.box + .5).astype(int)
-            out.append(np.ascontiguousarray(r.rgba[y0:y1, x0:x1]))
+            alpha = r.rgba[..., 3]
+            if max((side > 0).mean() for side in (alpha[:, 0], alpha[:, -1], alpha[0], alpha[-1])) < CUT:
+                x, y, w, h = cv2.boundingRect(alpha)
+                out.append(np.ascontiguousarray(r.rgba[y:y + h, x:x + w]))
     return out
 
 

@@ -34,10 +34,15 @@ class Materials:
     def u(self, a, b):
         return self.rng.uniform(a, b)
 
+    def hue(self):
+        """Of paint and plastic: purple and turquoise are rare."""
+        r = self.rng
+        return r.rand() if r.rand() < .15 else r.normal((0, .04, .11, .15, .33, .6, .6)[r.randint(7)], .03)
+
     def dull(self):
         """A quiet colour: mostly browns, greys, some blue and green."""
         r = self.rng
-        hue = [r.normal(.085, .03), r.normal(.58, .05), r.normal(.26, .06), r.rand()][np.searchsorted([.58, .78, .88], r.rand())]
+        hue = [r.normal(.085, .03), r.normal(.58, .05), r.normal(.26, .06), self.hue()][np.searchsorted([.6, .8, .9], r.rand())]
         return display(hue, r.beta(1.2, 4.2), r.beta(2, 1.6))
 
     def any(self):
@@ -45,9 +50,9 @@ class Materials:
         q = r.rand()
         if q < .3:
             return self.dull()
-        return show(palette.thing(r)) if q < .88 else display(r.rand(), self.u(.4, .9), self.u(.3, .95))
+        return show(palette.thing(r)) if q < .75 else display(self.hue(), self.u(.35, .9), self.u(.3, .95))
 
-    def spread(self, colour, n, light=.25, hue=.06):
+    def spread(self, colour, n, light=.25, hue=.045):
         """n colours about one."""
         r = self.rng
         return (np.asarray(colour) * np.exp(r.normal(0, light, (n, 1)) + r.normal(0, hue, (n, 3)))).astype(np.float32)
@@ -364,7 +369,7 @@ class Materials:
                 y += h + 12
             elif k == 1:
                 text = ''.join(r.choice(list('ABDEGHILMNORSTU'), r.randint(3, 9)))
-                cv2.putText(img, text, (r.randint(10, 80), y + size * 2), r.choice([0, 2, 3, 4]), size / 9, ink, max(1, size // 5), cv2.LINE_8)
+                cv2.putText(img, text, (r.randint(10, 80), y + size * 2), r.choice([0, 2, 3, 4]), size / 12, ink, max(1, size // 5), cv2.LINE_8)
                 y += size * 3
             else:
                 for _ in range(r.randint(2, 8)):

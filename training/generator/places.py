@@ -50,7 +50,7 @@ class Place:
         shade(img, x, y + 1, w * .75 + 2, max(h * .12, 3), self.u(.35, .75))
         paste(img, cut, x, y - lift, h, gain=self.gain(), flip=self.sure(.5), **kw)
 
-    def gain(self, hue=.12):
+    def gain(self, hue=.07):
         """Light and a shift of colour for a thing, so that those kept look different each time."""
         return np.exp(self.u(-.45, .12) + self.rng.normal(0, hue, 3))
 
@@ -553,7 +553,8 @@ class Place:
             self.growth(img, h + 6, self.u(30, 200), r.randint(3, 14), 'fir', 'bare', 'fir')
         self.plane(img, h, self.m('snowfield'))
         for _ in range(r.randint(0, 10)):               # tracks
-            p = np.cumsum(np.vstack([[self.u(0, S), self.u(max(h, 0), S)], r.normal(0, 50, (5, 2)) * [1, .4]]), 0).astype(np.int32)
+            way = np.cumsum(r.normal(0, 3, (24, 2)), 0) + r.normal(0, 18, 2)
+            p = (np.cumsum(way * [1, .35], 0) + [self.u(0, S), self.u(max(h, 0), S)]).astype(np.int32)
             p[:, 1] = np.maximum(p[:, 1], h)
             cv2.polylines(img, [p], False, triple(np.array([170, 182, 205]) * self.u(.8, 1.1)), r.randint(1, 6), cv2.LINE_AA)
             cv2.polylines(img, [p + [0, 3]], False, (236, 240, 246), 1, cv2.LINE_AA)
@@ -635,11 +636,13 @@ class Place:
         """Dark, with lights out of focus."""
         (self.street if self.sure(.6) else self.room)(img)
         img[:] = lit(img, self.u(.08, .4))
-        for _ in range(self.rng.randint(5, 70)):
-            c = display(self.rng.choice([.08, .12, .6, .95, .35]), self.u(.1, .8), 1) * self.u(.4, 1)
-            x, y, n = self.u(0, S), self.u(0, S), self.u(2, 24)
-            shade(img, x, y, n * 4, n * 4, -self.u(.3, 2))
-            cv2.circle(img, (int(x), int(y)), int(n), triple(c), -1, cv2.LINE_AA)
+        size, level, over = self.u(1, 16), self.u(0, S), img.copy()
+        for _ in range(self.rng.randint(3, 45)):
+            c = display(self.rng.choice([.08, .1, .12, .12, .6, .99, .35]), self.u(.1, .7), 1) * self.u(.5, 1)
+            x, y, n = self.u(0, S), level + self.rng.normal(0, 90), size * self.u(.7, 1.2)
+            shade(img, x, y, n * 6, n * 6, -self.u(.3, 2))
+            cv2.circle(over, (int(x), int(y)), int(n), triple(c), -1, cv2.LINE_AA)
+        img[:] = cv2.addWeighted(cv2.max(img, over), .8, img, .2, 0)
 
     def heap(self, img):
         """Close to things, nothing in particular."""
