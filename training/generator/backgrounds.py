@@ -59,7 +59,7 @@ class Painter:
         return cv2.transform(img, colour) * cv2.resize(np.exp(soft), (SIZE, SIZE))[..., None]
 
     def camera(self, img):
-        """Focus, tone curve, noise."""
+        """Focus, contrast, noise."""
         r = self.rng
         q = r.rand()
         if q < .34:
@@ -70,6 +70,8 @@ class Painter:
         elif q < .78:                                   # sharpened, as telephones do
             k = r.uniform(.2, 1)
             img = cv2.addWeighted(img, 1 + k, cv2.GaussianBlur(img, (0, 0), r.uniform(.6, 1.2)), -k, 0)
+        flat = r.uniform(.72, 1.04)                     # haze, stray light
+        img = img * flat + img.mean() * (1 - flat)
         y, x = r.randint(0, len(self.grain) - SIZE, 2)
         img += self.grain[y:y + SIZE, x:x + SIZE] * r.uniform(.5, 6)
         return uint8(img)
