@@ -14,7 +14,7 @@ import numpy as np
 from canvas import S, uint8
 from clutter import Clutter
 from materials import Materials
-from places import Place
+from places import Places
 
 SIZE = 320
 ASSETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'assets')
@@ -28,7 +28,7 @@ class Painter:
     def __init__(self, seed, people=()):
         self.rng = np.random.RandomState([seed, 77])
         self.materials = Materials(self.rng)
-        self.place = Place(self.rng, self.materials, Clutter(self.rng, self.materials), people)
+        self.place = Places(self.rng, self.materials, Clutter(self.rng, self.materials), people)
         self.grain = cv2.GaussianBlur(self.rng.normal(0, 1.4, (2 * SIZE, 2 * SIZE, 1)).astype(np.float32), (0, 0), .5)[..., None]
         self.names, self.limits = list(PLACES), np.cumsum(list(PLACES.values())) / sum(PLACES.values())
 

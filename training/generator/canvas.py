@@ -66,14 +66,15 @@ class Heap:
         self.colours, self.places = [np.zeros((1, 3), np.float32)], [np.zeros((1, 2), np.float32)]
 
     def add(self, x, y, a, b, angle, colours, power=1.):
-        """Superellipses with half axes a, b (arrays): power 1 ellipses, .2 boxes, 1.8 leaves with two points."""
-        n = len(x)
+        """Superellipses with half axes a, b: power 1 ellipses, .2 boxes, 1.8 leaves with two points. Numbers or arrays [n]."""
+        n = len(colours)
+        x, y, a, b, angle = (np.broadcast_to(v, n)[:, None] for v in (x, y, a, b, angle))
         turn = TURN if n < 700 else TURN_OF_MANY
         c, s = np.cos(turn), np.sin(turn)
-        px = np.asarray(a)[:, None] * np.sign(c) * np.abs(c) ** np.reshape(power, (-1, 1))
-        py = np.asarray(b)[:, None] * np.sign(s) * np.abs(s) ** np.reshape(power, (-1, 1))
-        ca, sa = np.cos(angle)[:, None], np.sin(angle)[:, None]
-        points = np.stack([px * ca - py * sa + np.asarray(x)[:, None], px * sa + py * ca + np.asarray(y)[:, None]], 2)
+        px = a * np.sign(c) * np.abs(c) ** np.reshape(power, (-1, 1))
+        py = b * np.sign(s) * np.abs(s) ** np.reshape(power, (-1, 1))
+        ca, sa = np.cos(angle), np.sin(angle)
+        points = np.stack([px * ca - py * sa + x, px * sa + py * ca + y], 2)
         self.polygons(points, colours)
 
     def polygons(self, points, colours):
@@ -104,6 +105,11 @@ class Heap:
             over = cv2.blur(over, (2 * cast - 1,) * 2)
             light = light * (1 - over * np.float32(shadow / 255))
         return img * np.clip(light, .15, 1.9)[..., None]
+
+
+def across(x, y0, half0, y1, half1, shift=0.):
+    """Corners of what stands upright or lies on the ground: half as wide as `half0` at the top y0, `half1` at the bottom y1."""
+    return [(x - half0, y0), (x + half0, y0), (x + shift + half1, y1), (x + shift - half1, y1)]
 
 
 def uint8(img):

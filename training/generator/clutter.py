@@ -5,7 +5,7 @@ Some are shaped like heads and limbs, but are not.
 import cv2
 import numpy as np
 
-from canvas import Heap, display, triple, uint8
+from canvas import Heap, box, display, triple, uint8
 
 STOCK = 16                                              # cut-outs kept of each kind
 RENEW = dict(tree=.06, bare=.06, fir=.06, car=.08)      # share of the uses at which one is made anew
@@ -115,7 +115,8 @@ class Clutter:
                 cv2.line(mask, tuple(int(v) for v in p), tuple(int(v) for v in q), 255, max(3, int(thick)), cv2.LINE_AA)
                 p, a, thick = q, a + r.normal(0, .6), thick * self.u(.6, 1)
         if r.rand() < .4:
-            cv2.ellipse(mask, (int(at[0]), int(at[1] - self.u(20, 50))), (r.randint(7, 18), r.randint(8, 20)), 0, 0, 360, 255, -1, cv2.LINE_AA)
+            ball, size = (int(at[0]), int(at[1] - self.u(20, 50))), (r.randint(7, 18), r.randint(8, 20))
+            cv2.ellipse(mask, ball, size, 0, 0, 360, 255, -1, cv2.LINE_AA)
         cv2.rectangle(mask, (r.randint(20, 50), h - r.randint(3, 14)), (r.randint(70, 100), h), 255, -1)
         if r.rand() < .5:
             return self.inflate(mask, np.broadcast_to(self.m.any(), (h, w, 3)), .1)
@@ -136,7 +137,8 @@ class Clutter:
         front = img[dy:, :max(w - dx, 1)]
         k = r.randint(5)
         if k < 2 and min(front.shape[:2]) > 12:          # printed
-            front[3:-3, 3:-3] = cv2.resize(self.m.part('page', 'anything', 'ornament', least=.15), (front.shape[1] - 6, front.shape[0] - 6), interpolation=cv2.INTER_AREA)
+            printed = self.m.part('page', 'anything', 'ornament', least=.15).astype(np.float32)
+            box(front, printed, 3, 3, front.shape[1] - 3, front.shape[0] - 3)
         elif k < 4:                                     # doors, drawers, keys, grilles
             self.fittings(front, c)
         img *= np.exp(self.m.noise(h, w, 1) * .05)[..., None]
@@ -168,7 +170,8 @@ class Clutter:
         r, h, w = self.rng, 128, 84
         img, alpha = np.zeros((h, w, 3), np.uint8), np.zeros((h, w), np.uint8)
         c, t = self.m.any(), r.randint(3, 9)
-        parts = [((14, 60), (10, 127)), ((70, 60), (74, 127)), ((22, 60), (24, 112)), ((62, 60), (60, 112)), ((14, 4), (14, 64)), ((70, 4), (70, 64))]
+        parts = [((14, 60), (10, 127)), ((70, 60), (74, 127)), ((22, 60), (24, 112)), ((62, 60), (60, 112)),
+                 ((14, 4), (14, 64)), ((70, 4), (70, 64))]
         for a, b in parts:
             for image, v in ((img, triple(c * self.u(.5, 1))), (alpha, 255)):
                 cv2.line(image, a, b, v, t, cv2.LINE_AA)
@@ -183,15 +186,16 @@ class Clutter:
         r, h, w = self.rng, 110, 260
         alpha, c = np.zeros((h, w), np.uint8), self.m.any()
         roof, bonnet, tail = r.randint(2, 20), r.randint(30, 62), r.randint(4, 50)
-        body = np.int32([(4, 60), (tail, 46), (tail + 34, roof), (150, roof), (200, 46), (w - 14, bonnet if bonnet > 48 else 52), (w - 3, 86), (3, 90)])
+        body = np.int32([(4, 60), (tail, 46), (tail + 34, roof), (150, roof), (200, 46), (w - 14, max(bonnet, 50)), (w - 3, 86), (3, 90)])
         cv2.fillPoly(alpha, [body], 255, cv2.LINE_AA)
         up = np.linspace(1.25, .45, h)[:, None, None] + (np.abs(np.arange(h) - 54) < 5)[:, None, None] * .3
         img = np.broadcast_to(c, (h, w, 3)) * up * np.exp(self.m.noise(h, w, 2, 3, True) * .12)[..., None]
         img = np.ascontiguousarray(img, np.float32)
         glass = cv2.resize(self.m.part('foliage', 'facade', 'anything'), (w, h)).astype(np.float32) * .4 + self.u(0, 60)
         mask = np.zeros((h, w), np.uint8)
-        for pts in ([(tail + 18, 44), (tail + 40, roof + 5), (tail + 74, roof + 5), (tail + 74, 44)], [(tail + 80, 44), (tail + 80, roof + 5), (148, roof + 5), (188, 45)]):
-            cv2.fillPoly(mask, [np.int32(pts)], 255, cv2.LINE_AA)
+        top = roof + 5
+        cv2.fillPoly(mask, [np.int32([(tail + 18, 44), (tail + 40, top), (tail + 74, top), (tail + 74, 44)])], 255, cv2.LINE_AA)
+        cv2.fillPoly(mask, [np.int32([(tail + 80, 44), (tail + 80, top), (148, top), (188, 45)])], 255, cv2.LINE_AA)
         m = mask[..., None] / 255
         img = np.ascontiguousarray(img * (1 - m) + glass * m, np.float32)
         for x in (tail + 77, 192):
@@ -212,7 +216,8 @@ class Clutter:
         w, h = 26 * len(text) + 20, 56
         img = np.full((h, w, 3), self.m.any() if r.rand() < .7 else self.m.dull(), np.float32).astype(np.uint8)
         cv2.rectangle(img, (0, 0), (w - 1, h - 1), triple(self.m.any()), r.randint(1, 5))
-        cv2.putText(img, text, (10, 42), r.choice([0, 2, 3, 4, 6]), self.u(.9, 1.3), triple(self.m.any() * .5 + 110 * (img[20, 8].mean() < 120)), r.randint(2, 5), cv2.LINE_AA)
+        ink = triple(self.m.any() * .5 + 110 * (img[20, 8].mean() < 120))
+        cv2.putText(img, text, (10, 42), r.choice([0, 2, 3, 4, 6]), self.u(.9, 1.3), ink, r.randint(2, 5), cv2.LINE_AA)
         return self.cut(img, np.full((h, w), 255))
 
     # ------------------------------------------------------------------ plants
@@ -221,7 +226,8 @@ class Clutter:
         r = self.rng
         x1, y1 = x + length * np.sin(angle), y - length * np.cos(angle)
         nx, ny, end = np.cos(angle), np.sin(angle), width * .7
-        out.append([(x - nx * width, y - ny * width), (x + nx * width, y + ny * width), (x1 + nx * end, y1 + ny * end), (x1 - nx * end, y1 - ny * end)])
+        out.append([(x - nx * width, y - ny * width), (x + nx * width, y + ny * width),
+                    (x1 + nx * end, y1 + ny * end), (x1 - nx * end, y1 - ny * end)])
         if depth:
             for k in range(2 if r.rand() < .6 else 3):
                 self.branch(out, x1, y1, angle + r.normal(0, .5), length * self.u(.55, .9), end * self.u(.55, .9), depth - 1)
@@ -240,7 +246,7 @@ class Clutter:
         light = np.clip(-off[:, 1] / 18 + r.normal(0, .4, 26)[which], -2, 2)
         c, gain = self.m.leaf_colours(None, None, k, light)
         order, size = np.argsort(gain), self.u(3, 6.5)
-        heap.add(at[order, 0], at[order, 1], np.full(k, size), np.full(k, size * self.u(.4, .8)), r.uniform(0, 3.1, k), c[order], 1.4)
+        heap.add(at[order, 0], at[order, 1], size, size * self.u(.4, .8), r.uniform(0, 3.1, k), c[order], 1.4)
         return self.cut(heap.picture(r, np.zeros((n, n, 3), np.float32), 1., .5, 3), (heap.ids > 0) * 255)
 
     def bare(self):
@@ -257,8 +263,9 @@ class Clutter:
         tier = (y * self.u(.04, .09)) % 1
         x = w / 2 + r.uniform(-1, 1, k) * (y / h) * w * .48 * (.55 + .45 * tier)
         c, _ = self.m.leaf_colours(None, None, k, 1.2 - 2.2 * tier + r.normal(0, .3, k))
-        heap.add(np.array([w / 2]), np.array([h * .9]), np.array([5.]), np.array([h * .1]), np.zeros(1), np.array([[50, 38, 28.]]), .3)
-        heap.add(x, y, np.full(k, 9.), np.full(k, 2.2), np.sign(x - w / 2) * self.u(.1, .6) + r.normal(0, .2, k), c * np.float32([.7, .75, .8]), 1.3)
+        heap.add(w / 2, h * .9, 5, h * .1, 0, np.array([[50, 38, 28.]]), .3)
+        droop = np.sign(x - w / 2) * self.u(.1, .6) + r.normal(0, .2, k)
+        heap.add(x, y, 9, 2.2, droop, c * np.float32([.7, .75, .8]), 1.3)
         return self.cut(heap.picture(r, np.zeros((h, w, 3), np.float32), 0, .5, 3), (heap.ids > 0) * 255)
 
     def pot_plant(self):
@@ -271,6 +278,6 @@ class Clutter:
             c[::3] = self.m.any()                       # blossoms
         pot = np.array([[(38, 100), (82, 100), (76, 148), (44, 148)]])
         heap.polygons(pot, self.m.any()[None])
-        heap.add(x, y, np.full(k, self.u(2.5, 7)), length * .3, a, c[np.argsort(gain)], 1.5)
+        heap.add(x, y, self.u(2.5, 7), length * .3, a, c[np.argsort(gain)], 1.5)
         return self.cut(heap.picture(r, np.zeros((h, w, 3), np.float32), 2., .5, 3), (heap.ids > 0) * 255)
 

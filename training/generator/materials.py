@@ -103,28 +103,31 @@ class Materials:
         for j in range(rows):
             x = np.arange(-sx, TILE + sx, sx) + (j * bond * sx) % sx
             n = len(x)
-            heap.add(x + sx / 2 + r.normal(0, gap * .2, n), np.full(n, (j + .5) * sy) + r.normal(0, gap * .2, n), np.full(n, (sx - gap) / 2),
-                     np.full(n, (sy - gap) / 2), np.zeros(n), colours(n), corner)
+            dx, dy = r.normal(0, gap * .2, (2, n))
+            heap.add(x + sx / 2 + dx, (j + .5) * sy + dy, (sx - gap) / 2, (sy - gap) / 2, 0, colours(n), corner)
         img = heap.picture(r, ground, slope, self.u(0, .5), 2)
         return self.mottle(img, self.u(.02, .12))
 
     def bricks(self):
         c = display(self.rng.normal(.035, .02), self.u(.2, .6), self.u(.35, .85)) if self.rng.rand() < .7 else self.dull()
         sy, d = self.u(14, 40), self.u(.05, .25)
-        return self.laid(lambda n: self.spread(c, n, d), sy * self.u(2, 3.2), sy, self.u(2, 5), .5, self.ground(self.dull() * .4 + 90, 10), .4)
+        mortar = self.ground(self.dull() * .4 + 90, 10)
+        return self.laid(lambda n: self.spread(c, n, d), sy * self.u(2, 3.2), sy, self.u(2, 5), .5, mortar, .4)
 
     def tiles(self):
         c, s, d = self.dull() * .6 + self.u(20, 110), self.u(24, 90), self.u(.01, .12)
         if self.rng.rand() < .25:                       # two colours
             other = self.dull()
-            return self.laid(lambda n: self.spread(np.where(self.rng.rand(n, 1) < .5, c, other), n, d, d / 3), s, s, self.u(1, 4), 0, self.ground(c * .6, 8))
-        return self.laid(lambda n: self.spread(c, n, d, d / 3), s * self.u(1, 2.2), s, self.u(1, 4), self.rng.choice([0, .5]), self.ground(c * self.u(.5, .9), 8), .3)
+            mixed = lambda n: self.spread(np.where(self.rng.rand(n, 1) < .5, c, other), n, d, d / 3)
+            return self.laid(mixed, s, s, self.u(1, 4), 0, self.ground(c * .6, 8))
+        gaps, bond = self.ground(c * self.u(.5, .9), 8), self.rng.choice([0, .5])
+        return self.laid(lambda n: self.spread(c, n, d, d / 3), s * self.u(1, 2.2), s, self.u(1, 4), bond, gaps, .3)
 
     def planks(self):
         c, sy = display(self.rng.normal(.075, .015), self.u(.15, .6), self.u(.25, .85)), self.u(16, 50)
-        boards = self.laid(lambda n: self.spread(np.full(3, 128.), n, self.u(.04, .2), .03), sy * self.u(4, 12), sy, self.u(1, 4), self.u(.2, .6),
-                           np.full((TILE, TILE, 3), 40, np.float32))
-        return self.grain(c) * boards / 128
+        gaps, d = np.full((TILE, TILE, 3), 40, np.float32), self.u(.04, .2)
+        grey = lambda n: self.spread(np.full(3, 128.), n, d, .03)
+        return self.grain(c) * self.laid(grey, sy * self.u(4, 12), sy, self.u(1, 4), self.u(.2, .6), gaps) / 128
 
     def slats(self):
         """Corrugated sheet, blinds, radiators, shutters."""
@@ -142,7 +145,8 @@ class Materials:
     def stones(self, size, n, colour):
         r, heap = self.rng, Heap()
         a = size * np.exp(r.normal(0, .4, n))
-        heap.add(r.uniform(0, TILE, n), r.uniform(0, TILE, n), a, a * r.uniform(.5, 1, n), r.uniform(0, 3.1, n), self.spread(colour, n, .3, .07), .7)
+        x, y, angle = r.uniform(0, TILE, n), r.uniform(0, TILE, n), r.uniform(0, 3.1, n)
+        heap.add(x, y, a, a * r.uniform(.5, 1, n), angle, self.spread(colour, n, .3, .07), .7)
         return self.mottle(heap.picture(r, self.ground(colour * .5, 8), 120 / size * .12, .6, 2 if size < 10 else 3), .12)
 
     def sand(self):
@@ -226,10 +230,10 @@ class Materials:
         if r.rand() < .3:                               # dry
             c = c[:, [1, 0, 2]] * np.float32([1.05, 1.1, .8])
         tall = self.u(7, 26) * np.exp(r.normal(0, .3, n))
-        heap.add(x, y, np.full(n, self.u(.9, 2)), tall, r.normal(0, .4, n), c, 1.6)
+        heap.add(x, y, self.u(.9, 2), tall, r.normal(0, .4, n), c, 1.6)
         if r.rand() < .4:                               # flowers, fallen leaves
             k = r.randint(20, 400)
-            heap.add(*r.uniform(0, TILE, (2, k)), np.full(k, self.u(1.5, 4)), np.full(k, self.u(1.5, 4)), np.zeros(k), self.spread(self.any() * .5 + 100, k, .2))
+            heap.add(*r.uniform(0, TILE, (2, k)), self.u(1.5, 4), self.u(1.5, 4), 0, self.spread(self.any() * .5 + 100, k, .2))
         return heap.picture(r, self.ground(c.mean(0) * .55, 14), .5, .4, 2)
 
     # ------------------------------------------------------------------ many things
@@ -254,8 +258,8 @@ class Materials:
         """Its own texture for every shape: noise fine and coarse, stripes, grain."""
         r = self.rng
         stripes = np.sin(np.arange(TILE, dtype=np.float32) * self.u(.2, 1.2))
-        fields = np.stack([self.noise(TILE, TILE, 1), self.noise(TILE, TILE, 1, 10), self.noise(TILE, TILE, 1, .1),
-                           np.broadcast_to(stripes, (TILE, TILE)), np.broadcast_to(stripes[:, None], (TILE, TILE)), self.noise(TILE, TILE, .7)])
+        views = [self.noise(TILE, TILE, *view) for view in ((1,), (.7,), (1, 10), (1, .1))]
+        fields = np.stack(views + [np.broadcast_to(line, (TILE, TILE)) for line in (stripes, stripes[:, None])])
         which, much = r.randint(len(fields), size=count), np.abs(r.normal(0, .2, count)).astype(np.float32)
         rows, cols = np.ogrid[:TILE, :TILE]
         return img * np.exp(fields[which[ids], rows, cols] * much[ids])[..., None]
@@ -272,12 +276,13 @@ class Materials:
             tilt = np.where(r.rand(n) < .07, r.normal(0, .14, n), 0)
             on = r.rand(n) < fill
             c = colours(n)
-            heap.add(x[on], (y + pitch * .94 - h / 2)[on], (w * .47)[on], (h / 2)[on], tilt[on], c[on], .15)
+            foot = y + pitch * .94
+            heap.add(x[on], (foot - h / 2)[on], (w * .47)[on], (h / 2)[on], tilt[on], c[on], .15)
             label = on & (r.rand(n) < .6)               # bands and titles
             k = label.sum()
-            lift = (y + pitch * .94 - h * r.uniform(.3, .8, n))[label]
-            heap.add(x[label], lift, (w * .36)[label], (h * r.uniform(.04, .2, n))[label], np.zeros(k), self.spread(self.scheme(k) * .5 + 90, k, .3), .2)
-            heap.add(np.array([TILE / 2]), np.array([y + pitch * .97]), np.array([TILE]), np.array([pitch * .035 + 1]), np.zeros(1), ground[None] * 1.7, .2)
+            lift, high = h * r.uniform(.3, .8, n), h * r.uniform(.04, .2, n)
+            heap.add(x[label], foot - lift[label], w[label] * .36, high[label], 0, self.spread(self.scheme(k) * .5 + 90, k, .3), .2)
+            heap.add(TILE / 2, y + pitch * .97, TILE, pitch * .035 + 1, 0, ground[None] * 1.7, .2)
             y += pitch
         img = heap.picture(r, self.ground(ground * .6, 6), 1.2, .6, 4)
         return self.mottle(img, .06)
@@ -309,8 +314,9 @@ class Materials:
             arm = r.rand(n) < .35
             side = r.choice([-1, 1], arm.sum())
             up = r.rand(arm.sum()) < .3
-            heap.add(x[arm] + side * s[arm] * 1.2, (yy + s * 2.6)[arm] - up * 2.6 * s[arm], s[arm] * .33, s[arm] * 1.5, side * r.normal(.1, .35, len(side)),
-                     np.where(r.rand(len(side), 1) < .6, skin[arm], cloth[arm] * .8), .8)
+            ax, ay, s = x[arm] + side * s[arm] * 1.2, (yy + s * 2.6)[arm] - up * 2.6 * s[arm], s[arm]
+            sleeve = np.where(r.rand(len(side), 1) < .6, skin[arm], cloth[arm] * .8)
+            heap.add(ax, ay, s * .33, s * 1.5, side * r.normal(.1, .35, len(side)), sleeve, .8)
             y += head * self.u(1.6, 2.8)
         return self.mottle(heap.picture(r, self.ground((40, 40, 45), 10), 2., .4, 2), .1)
 
@@ -321,13 +327,12 @@ class Materials:
         for y in np.arange(0, TILE + s * 2, s * 1.5):
             x = np.arange(-s, TILE + s, s) + self.u(0, 2)
             n = len(x)
-            one = np.ones(n)
-            heap.add(x, y * one, one * s * .43, one * s * .5, one * 0, self.spread(c, n, .05, .02), .35)
-            heap.add(x, (y + s * .55) * one, one * s * .43, one * s * .17, one * 0, self.spread(c * .6, n, .05, .02), .35)
-            k = r.rand(n) < self.u(0, .4)
-            m = k.sum()
-            heap.add(x[k], (y + .1 * s) * one[k], s * .34 * one[k], s * .6 * one[k], one[k] * 0, np.array([show(palette.cloth(r)) for _ in range(m)]).reshape(m, 3), .6)
-            heap.add(x[k], (y - .6 * s) * one[k], s * .18 * one[k], s * .25 * one[k], one[k] * 0, np.array([show(palette.skin(r)) for _ in range(m)]).reshape(m, 3))
+            heap.add(x, y, s * .43, s * .5, 0, self.spread(c, n, .05, .02), .35)
+            heap.add(x, y + s * .55, s * .43, s * .17, 0, self.spread(c * .6, n, .05, .02), .35)
+            taken = x[r.rand(n) < self.u(0, .4)]
+            cloth, skin = (np.array([show(colour(r)) for _ in taken]).reshape(-1, 3) for colour in (palette.cloth, palette.skin))
+            heap.add(taken, y + s * .1, s * .34, s * .6, 0, cloth, .6)
+            heap.add(taken, y - s * .6, s * .18, s * .25, 0, skin)
         return self.mottle(heap.picture(r, self.ground(self.dull() * .5, 10), 2., .55, 3), .06)
 
     def facade(self):
@@ -339,10 +344,10 @@ class Materials:
         heap = Heap()
         x, y = [v.ravel() for v in np.meshgrid(np.arange(sx / 2, TILE, sx), np.arange(sy / 2, TILE, sy))]
         n = len(x)
-        one, frame, glass = np.ones(n), self.dull() * .7 + self.u(0, 80), display(.58, self.u(0, .3), self.u(.15, .5))
+        frame, glass = self.dull() * .7 + self.u(0, 80), display(.58, self.u(0, .3), self.u(.15, .5))
 
         def put(dx, dy, w, h, c):
-            heap.add(x + dx * sx * fx, y + dy * sy * fy, one * w * sx * fx, one * h * sy * fy, one * 0, c, .1)
+            heap.add(x + dx * sx * fx, y + dy * sy * fy, w * sx * fx, h * sy * fy, 0, c, .1)
         put(0, 0, .5, .5, self.spread(frame, n, .03, .01))
         put(0, -.02, .44, .45, self.spread(glass, n, .5, .08))
         put(-.25, -.1, .16, .3, np.where(r.rand(n, 1) < .5, self.spread(glass * .5 + 80, n, .4), self.spread(glass, n, .4)))
@@ -368,8 +373,8 @@ class Materials:
                 img[y:y + h, x:x + part.shape[1]] = part[:max(0, TILE - y)]
                 y += h + 12
             elif k == 1:
-                text = ''.join(r.choice(list('ABDEGHILMNORSTU'), r.randint(3, 9)))
-                cv2.putText(img, text, (r.randint(10, 80), y + size * 2), r.choice([0, 2, 3, 4]), size / 12, ink, max(1, size // 5), cv2.LINE_8)
+                text, at = ''.join(r.choice(list('ABDEGHILMNORSTU'), r.randint(3, 9))), (r.randint(10, 80), y + size * 2)
+                cv2.putText(img, text, at, r.choice([0, 2, 3, 4]), size / 12, ink, max(1, size // 5), cv2.LINE_8)
                 y += size * 3
             else:
                 for _ in range(r.randint(2, 8)):
