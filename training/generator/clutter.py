@@ -20,7 +20,7 @@ class Clutter:
         r = self.rng
         name = names[r.randint(len(names))]
         kept = self.stock.setdefault(name, [])
-        if not kept or r.rand() < RENEW.get(name, .14) * (1 if len(kept) == STOCK else 2):
+        if not kept or r.rand() < RENEW.get(name, .1) * (1 if len(kept) == STOCK else 2):
             kept.insert(0, getattr(self, name)())
             del kept[STOCK:]
         return kept[r.randint(len(kept))]

@@ -5,7 +5,7 @@ import numpy as np
 import palette
 from canvas import Heap, Noise, TILE, display, show, tinted, triple, uint8
 
-RENEW = .12                                             # share of the uses at which a material is made anew
+RENEW = .08                                             # share of the uses at which a material is made anew
 STOCK = 3                                               # pictures kept of each
 
 
