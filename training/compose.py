@@ -269,7 +269,7 @@ class Composer:
         return pack(dict(
             people, own=own, to_sprite=self._to_sprite(crop), unit=crop['unit'], frame=frame.clamp(-1e4, 1e4),
             ground=ground, second=self._view(store, n), split=self._split(n), cloth=self._view(store, n),
-            shadow=self.u(n, hi=.6) * self.some(n, .35), folds=self.u(n, hi=.8) * self.sign(n) * self.some(n, .5),
+            shadow=self.u(n, hi=.6) * self.some(n, .35), folds=self.u(n, hi=.8) * self.sign(n) * self.some(n, .25),
             shape0=part(0), shape1=part(1), shape2=part(2), **self._light(n, poor, exposure), **self._camera(n, poor)))
 
     def _gain(self, n, std=.2, tint=.04):
