@@ -219,8 +219,8 @@ class Composer:
         centre = centre + self.g(n, 2, std=.045) * size
         width = torch.maximum(size[:, 0], size[:, 1] * W / H) * PADDING
         width = width * torch.exp(self.g(n, mean=.0, std=.14).clamp(-.35, .35))
-        turned = self.some(n, .4) & (~scene | self.some(n, .3))
-        angle = torch.where(turned, self.g(n, std=18).clamp(-50, 50), torch.zeros(n, device=self.device)) * math.pi / 180
+        turned = self.some(n, .3) & (~scene | self.some(n, .3))
+        angle = torch.where(turned, self.g(n, std=15).clamp(-45, 45), torch.zeros(n, device=self.device)) * math.pi / 180
         return dict(centre=centre, unit=width / (W - 1), uy=width * H / W / (H - 1), cos=angle.cos(), sin=angle.sin(), mirror=self.sign(n))
 
     def _to_sprite(self, c):
