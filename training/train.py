@@ -32,7 +32,7 @@ from weights import load
 
 VAL_SEED = 987654
 SIZES = (96, 128), (144, 192), (192, 256)                # (W, H) of the crops, one after the other
-SHARE = .3                                               # of the squared error in the loss
+WHERE, SHARE = 2., .3                                    # of the cross entropy (until it fades) and of the squared error in the loss
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -48,7 +48,7 @@ def arguments():
     a.add_argument('--pool-workers', type=int, default=1, help='with --workers 0: how many fill the pool')
     a.add_argument('--backgrounds', type=int, default=2400)
     a.add_argument('--batch', type=int, default=512)
-    a.add_argument('--lr', type=float, default=5e-3)
+    a.add_argument('--lr', type=float, default=4e-3)
     a.add_argument('--decay', type=float, default=.02)
     a.add_argument('--low-until', type=float, default=.3, help='share of the time at half the input size')
     a.add_argument('--middle-until', type=float, default=.6, help='share of the time at three quarters at most')
@@ -132,7 +132,7 @@ class Trainer:
         """part: 0..1 of the budget. Returns the two losses and their sum (on the device)."""
         o = self.o
         lr = o.lr * min(1, (self.step + 1) / 150) * (.5 + .5 * math.cos(math.pi * min(part, 1))) + o.lr * .002
-        self.mix.fill_(min(1., max(0., (o.where_until - part) / (o.where_until - o.where_from))))
+        self.mix.fill_(WHERE * min(1., max(0., (o.where_until - part) / (o.where_until - o.where_from))))
         if self.cuda:
             self.lr.fill_(lr)
         else:
