@@ -32,7 +32,7 @@ from weights import load
 
 VAL_SEED = 987654
 SIZES = (96, 128), (144, 192), (192, 256)                # (W, H) of the crops, one after the other
-WHERE, SHARE = 2., .3                                    # of the cross entropy (until it fades) and of the squared error in the loss
+WHERE, SHARE = 3., .3                                    # of the cross entropy (until it fades) and of the squared error in the loss
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
