@@ -7,6 +7,7 @@ import wardrobe
 from activities import ACTIVITIES
 from assets import AGE_MEANS
 from chance import pick
+from geometry import unit
 from meshes import Mesh
 from skeleton import Skeleton
 
@@ -14,6 +15,19 @@ from skeleton import Skeleton
 # shift in dm in the bone's resting axes; x is mirrored for the right side).
 SHIFTS = {0: ('head', (0, .12, 0)), 5: ('clavicle', (.05, .22, 0)), 11: ('pelvis', (.12, .10, 0)), 15: ('lowerleg01', (0, .15, 0))}
 OWN, OTHERS, THINGS, GROUND = 1, 199, 200, 202          # owner ids of meshes in the id picture
+
+
+BENDS = dict(elbow=(5, 7, 9), knee=(11, 13, 15), hip=(5, 11, 13))      # left keypoints before, at and after the joint
+
+
+def bends(kps):
+    """How far elbows, knees and hips are bent, 0 straight .. 1: there cloth is creased."""
+    out = {}
+    for name, joints in BENDS.items():
+        for side, shift in (('l', 0), ('r', 1)):
+            a, b, c = (kps[k + shift].astype(float) for k in joints)
+            out[f'bend_{name}_{side}'] = float(np.clip(np.arccos(np.clip(unit(b - a) @ unit(c - b), -1, 1)) / 1.6, 0, 1))
+    return out
 
 
 class Cast:
@@ -55,6 +69,7 @@ class Cast:
         """New clothes and things."""
         p, r = body.pose, self.rng
         m = wardrobe.dress(r, body.sex, body.child, old, p.outfit, p.posture)
+        m.update(bends(body.kps))
         body.material = self.r.pack(m)
         place = objects.Place(self.r, body, r)
         worn, used = Mesh(OWN), Mesh(THINGS)

@@ -13,7 +13,8 @@
   F(shoe_top) F(sock_top) F(gloves) F(scarf) \
   F(hair_thick) F(hair_line) F(ear_cover) F(curly) F(long_hair) F(beard) F(brows) \
   F(hat_line) F(hat_slope) F(hat_thick) F(hat_shine) F(hood) \
-  F(seams) F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size)
+  F(seams) F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size) \
+  F(bend_elbow_l) F(bend_elbow_r) F(bend_knee_l) F(bend_knee_r) F(bend_hip_l) F(bend_hip_r)
 
 struct Material {
 #define F(n) float n[3];

@@ -1,6 +1,7 @@
 // Small software renderer for synthetic people: skinning, layered garments as displaced shells, z-buffer at twice
 // the output size, shading once per output pixel and surface, shadow map, ambient occlusion. C interface for ctypes.
 // Built by ../renderer.py.
+#include "folds.h"
 #include "shadow.h"
 
 namespace {
@@ -46,13 +47,18 @@ inline bool is_ground(const Scene& s, int o) {
   return f.layer == OBJECTS && s.objects.owner[f.tri] == GROUND;
 }
 
+// Samples per dm at a sample.
+inline float sample_scale(const Scene& s, int o) {
+  return std::sqrt(std::fabs(s.C.A[0] * s.C.A[3] - s.C.A[1] * s.C.A[2])) * s.T.z[o];
+}
+
 // Share of the surroundings that is nearer to the camera than the sample: dark creases and contacts.
 float occlusion(const Scene& s, int o) {
   static const float dir[8][2] = {{1, 0}, {.7f, .7f}, {0, 1}, {-.7f, .7f}, {-1, 0}, {-.7f, -.7f}, {0, -1}, {.7f, -.7f}};
   const Target& T = s.T;
   const int x = o % T.W, y = o / T.W;
   const float iz = T.z[o], depth = 1 / iz;
-  const float unit_px = std::sqrt(std::fabs(s.C.A[0] * s.C.A[3] - s.C.A[1] * s.C.A[2])) * iz;   // pixels per dm here
+  const float unit_px = sample_scale(s, o);
   float sum = 0;
   for (int q = 0; q < 8; ++q) {
     const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.75f + 0.5f * ((x * 7 + y * 13 + q * 5) & 7) / 7.f);
@@ -63,19 +69,6 @@ float occlusion(const Scene& s, int o) {
     sum += smooth(0.06f, 0.5f, nearer) * smooth(3.5f, 1.5f, nearer);
   }
   return sum / 8;
-}
-
-// Cloth folds: noise that is stretched along the limb and stronger where joints bend, as a shift of the normal.
-V3 folds(V3 n, const float* a, float seed, float strength) {
-  const bool arm = a[ARM_W] > 0.5f;
-  float x = a[RX] * 1.6f + seed, y = a[RY] * 1.1f, z = a[RZ] * 1.6f, joint;
-  if (arm) { y = a[ALONG] * 9; joint = smooth(0.22f, 0.f, std::fabs(a[ALONG] - 0.5f)); }
-  else joint = std::max(smooth(1.1f, 0.f, std::fabs(a[RY] + 4.3f)), std::max(smooth(1.2f, 0.f, std::fabs(a[RY] - 1.2f)), smooth(1.0f, 0.f, std::fabs(a[RY] + 0.3f))));
-  if (joint > 0.1f) y *= 1.6f;
-  const float c0 = noise.at(x, y, z), c1 = noise.at(x * 2.3f + 5, y * 2.6f, z * 2.3f);
-  const float c2 = noise.at(x + 7, y + 3, z), c3 = noise.at(x * 2.3f, y * 2.6f + 9, z * 2.3f + 4);
-  const float k = strength * (0.7f + 0.8f * joint);
-  return unit(n + V3{(c0 + 0.7f * c1) * k, (c2 + 0.7f * c3) * k, 0});
 }
 
 // Hair: fine streaks from the crown downwards.
@@ -112,6 +105,7 @@ void shade(const Scene& s, int o, float* out) {
   const float b[3] = {f.b0, f.b1, 1 - f.b0 - f.b1};
   V3 n{0, 0, 0}, p{0, 0, 0};
   Surface surface;
+  float valley = 0;                     // folds are darker where they are deep
   if (f.layer == OBJECTS) {
     const int* t = s.objects.tris + 3 * f.tri;
     float c[3] = {0, 0, 0};
@@ -138,10 +132,15 @@ void shade(const Scene& s, int o, float* out) {
     }
     surface = material(f.layer, m, s.M.prints, a);
     n = unit(n);
-    if (surface.bump > 0.02f) n = folds(n, a, m.seed, surface.bump);
+    if (surface.bump > 0.02f) {
+      const float* at[3] = {&s.M.attrs[t[0] * NATTR], &s.M.attrs[t[1] * NATTR], &s.M.attrs[t[2] * NATTR]};
+      const Relief r = folds(m, a, surface.bump, hanging(f.layer, m, a), 0.5f * sample_scale(s, o));
+      n = embossed(n, Patch(g.pos[t[0]], g.pos[t[1]], g.pos[t[2]], at[0], at[1], at[2]), r);
+      valley = clamp01(-1.5f * r.h);
+    }
     if (f.layer == HAIRCAP || f.layer == LONGHAIR) n = strands(n, a, 0.5f + 0.4f * m.curly);
   }
-  light(s, surface, n, p, occlusion(s, o), out);
+  light(s, surface, n, p, std::min(occlusion(s, o) + valley, 1.f), out);
 }
 
 // How much darker (display values, 0 .. 1) the ground is at a sample because of who stands on it.
@@ -195,6 +194,17 @@ void resolve(const Scene& s, uint8_t* rgba) {
     }
 }
 
+// Normals of cloth as it stands off, not of the body below.
+void shell_normals(const std::vector<int>& t, int begin, int end, Geometry& g) {
+  for (int v = begin; v < end; ++v) g.nrm[v] = g.nrm[v] * 1e-4f;
+  for (size_t k = 0; k < t.size(); k += 3) {
+    const int i = t[k], j = t[k + 1], q = t[k + 2];
+    if (g.iz[i] <= 0 || g.iz[j] <= 0 || g.iz[q] <= 0) continue;
+    const V3 n = cross(g.pos[j] - g.pos[i], g.pos[q] - g.pos[i]);
+    g.nrm[i] = g.nrm[i] + n; g.nrm[j] = g.nrm[j] + n; g.nrm[q] = g.nrm[q] + n;
+  }
+}
+
 // Fills the geometry of one layer of one person.
 void place(const Model& M, const Material& m, int l, const Camera& C, const float* R, const float* t, const float* verts,
            const float* norms, Geometry& g) {
@@ -213,6 +223,7 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
     const V3 n = load(norms + 3 * v);
     g.project(v, C, apply(RC, load(verts + 3 * v) + n * d) + load(tc), apply(RC, n));
   }
+  if (l == UPPER || l == OUTER || l == LOWER || l == SKIRT) shell_normals(M.layer(l), M.begin[mesh], M.begin[mesh + 1], g);
 }
 
 }  // namespace
