@@ -12,7 +12,8 @@ import numpy as np
 import assets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OWN_LOOKS = ('skin', 'hair', 'hair_thick', 'hair_line', 'ear_cover', 'curly', 'long_hair', 'beard', 'brows', 'seed', 'glasses', 'mouth',
+OWN_LOOKS = ('skin', 'hair', 'hair_thick', 'hair_line', 'ear_cover', 'curly', 'long_hair', 'parting', 'fringe', 'sweep', 'temples', 'beard',
+             'stubble', 'brows', 'lips', 'seed', 'glasses', 'mouth',
              'hat_line', 'hat_slope', 'hat_thick', 'hood', 'print_back', 'bend_elbow_l', 'bend_elbow_r', 'bend_knee_l', 'bend_knee_r',
              'bend_hip_l', 'bend_hip_r')
 FLAGS = ['-O3', '-march=native', '-ffast-math', '-std=c++17', '-fPIC']

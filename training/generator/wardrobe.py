@@ -75,7 +75,7 @@ def base(rng, sex, child, old):
     m['gloves'], m['scarf'] = 0., float(r.rand() < .04)
     m['glasses'] = pick(r, [0, 1, 2], [.77, .13, .10])
     m['brows'], m['mouth'] = r.uniform(.2, 1.), pick(r, [0, r.uniform(.2, .5), r.uniform(.5, .8)], [.5, .15, .35])
-    m['spec'] = r.uniform(0, .10)
+    m['spec'] = r.uniform(.03, .14)
     m['print_front'] = float(r.randint(PRINTS)) if r.rand() < .28 else -1.
     m['print_back'] = float(r.randint(PRINTS)) if r.rand() < .15 else -1.
     m['print_size'] = r.uniform(.4, 1.)
@@ -106,8 +106,21 @@ def hair_style(m, r, sex, old):
             m['hair_line'] = r.uniform(.35, .8) if r.rand() < .5 else 9.    # thin, bald
         elif r.rand() < .15:
             m['hair_thick'], m['ear_cover'] = r.uniform(.2, .4), r.uniform(.3, .8)
+    hair_cut(m, r, sex)
     if r.rand() < .14:
         m['curly'], m['hair_thick'] = r.uniform(.4, 1.), max(m['hair_thick'], r.uniform(.2, .7))
+
+
+def hair_cut(m, r, sex):
+    """Parting, fringe, how far the temples lie open; what a razor leaves."""
+    woman = sex == 'female'
+    m['parting'] = pick(r, [9., r.normal(0, .05), r.choice([-1, 1]) * r.uniform(.15, .4)], [.3, .3, .4] if woman else [.6, .1, .3])
+    m['fringe'], m['sweep'] = 0., r.uniform(-1.2, 1.2) if r.rand() < .5 else 0.
+    if r.rand() < (.32 if woman else .22):
+        m['fringe'] = r.uniform(.12, .42)
+    m['temples'] = 0. if m['fringe'] or r.rand() < .4 else r.uniform(0, .12 if woman else .3)
+    m['stubble'] = r.uniform(.1, 1.) if not woman and r.rand() < .6 else 0.
+    m['lips'] = r.beta(1.2, 1.5) if woman else r.uniform(0, .2)
 
 
 def hat(m, r):

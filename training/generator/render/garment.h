@@ -1,33 +1,7 @@
 // What a person wears: which part of the body each layer covers, how far it stands off, and its colour.
 // Everything is decided from a vertex's place on the resting body ("attributes"), in dm.
 #pragma once
-#include "vec.h"
-
-// Colours are linear light. The names are read by Python through rz_material_fields.
-#define MATERIAL_COLOURS(F) F(skin) F(hair) F(upper) F(upper2) F(lower) F(lower2) F(outer) F(outer2) F(shoe) F(sole) F(hat) F(tie_colour) F(scarf_colour) F(sock) F(glove_colour)
-#define MATERIAL_NUMBERS(F) \
-  F(seed) F(upper_pat) F(upper_scale) F(lower_pat) F(lower_scale) F(outer_pat) F(outer_scale) \
-  F(has_upper) F(sleeve) F(hem) F(neck) F(vneck) F(collar) F(tie) F(upper_loose) F(bump) \
-  F(has_outer) F(outer_sleeve) F(outer_hem) F(outer_open) F(outer_loose) \
-  F(waist) F(leg_end) F(lower_loose) F(flare) F(belt) F(skirt_end) F(dress) \
-  F(shoe_top) F(sock_top) F(gloves) F(scarf) \
-  F(hair_thick) F(hair_line) F(ear_cover) F(curly) F(long_hair) F(beard) F(brows) \
-  F(hat_line) F(hat_slope) F(hat_thick) F(hat_shine) F(hood) \
-  F(seams) F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size) \
-  F(bend_elbow_l) F(bend_elbow_r) F(bend_knee_l) F(bend_knee_r) F(bend_hip_l) F(bend_hip_r)
-
-struct Material {
-#define F(n) float n[3];
-  MATERIAL_COLOURS(F)
-#undef F
-#define F(n) float n;
-  MATERIAL_NUMBERS(F)
-#undef F
-};
-
-enum Layer { BODY, EYES, UPPER, OUTER, LOWER, SKIRT, HAIRCAP, LONGHAIR, SHOES, HAT, SCARF, LAYERS };
-// ALONG: 0 shoulder, 0.5 elbow, 1 wrist; RX RY RZ: place on the resting body, its left is +x, up +y, front +z.
-enum { ARM_W, ALONG, HEAD_W, RX, RY, RZ, NATTR };
+#include "head.h"
 
 constexpr int PRINT_SIZE = 64;      // side of one picture of the print atlas
 struct Prints { int n = 0; std::vector<uint8_t> data; };
@@ -44,12 +18,6 @@ inline bool layer_used(int l, const Material& m) {
     case SCARF: return m.scarf > 0.5f;
   }
   return true;
-}
-
-inline float scalp(const float* a, const Material& m) {
-  return a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ])
-    + 0.07f * noise.at(a[RX] * 4 + m.seed, a[RY] * 2, a[RZ] * 4)       // no hair line is straight
-    + 0.06f * noise.at(a[RX] * 12 + m.seed, a[RY] * 3, a[RZ] * 12);
 }
 
 inline bool in_upper(const Material& m, const float* a, float shrink) {
@@ -138,11 +106,13 @@ inline float offset(int l, const Material& m, const float* a) {
       return (m.has_upper > 0.5f ? shirt : 0.06f) + 0.08f + m.outer_loose * f;
     }
     case HAIRCAP: {
+      if (m.hat_line < 8.5f && m.hood < 0.5f && in_hat(m, a)) return 0.04f;         // pressed flat
       const float edge = smooth(m.hair_line - 0.05f, m.hair_line + 0.6f, scalp(a, m));
       return 0.03f + m.hair_thick * edge * (0.8f + 0.5f * noise.at(a[RX] * 1.7f + s, a[RY] * 1.7f, a[RZ] * 1.7f)
+                                            + 0.4f * noise.at(a[RX] * 4 + s, a[RY] * 1.5f, a[RZ] * 4)
                                             + m.curly * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6));
     }
-    case LONGHAIR: return 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
+    case LONGHAIR: return m.hat_line < 8.5f && a[RY] > 7.f ? -0.1f : 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
     case SHOES: return a[RY] > -7.f ? 0.1f + 0.05f * m.bump : 0.10f + 0.1f * smooth(1.2f, 1.6f, a[RZ]);     // toes merge
     case HAT: return 0.10f + m.hat_thick + (m.hat_thick > 0.2f ? 0 : m.hair_thick * 0.6f);
     case SCARF: return 0.22f + 0.18f * noise.at(a[RX] * 2 + s, a[RY] * 4, a[RZ] * 2) + (m.has_outer > 0.5f ? m.outer_loose * 0.3f : 0);
@@ -150,10 +120,6 @@ inline float offset(int l, const Material& m, const float* a) {
   return 0;
 }
 
-struct Surface { float c[3]; float bump; float spec; };
-
-inline void set(float* d, const float* s) { d[0] = s[0]; d[1] = s[1]; d[2] = s[2]; }
-inline void mix(float* d, const float* s, float t) { for (int i = 0; i < 3; ++i) d[i] += (s[i] - d[i]) * t; }
 
 // Value of a print at u, v in -1 .. 1, 0 outside.
 inline float print_at(const Prints& p, float index, float u, float v) {
@@ -193,37 +159,8 @@ inline void pattern(int kind, float scale, float seed, const float* c1, const fl
   for (int i = 0; i < 3; ++i) out[i] = (c1[i] + (c2[i] - c1[i]) * t) * grain;
 }
 
-inline void face(const Material& m, const float* a, float* c, float& spec) {
-  const float x = std::fabs(a[RX]), y = a[RY], z = a[RZ];
-  const float dark[3] = {m.skin[0] * 0.62f, m.skin[1] * 0.52f, m.skin[2] * 0.5f};
-  const float lip[3] = {m.skin[0] * 0.85f, m.skin[1] * 0.5f, m.skin[2] * 0.5f};
-  const float red[3] = {m.skin[0] * 1.05f, m.skin[1] * 0.8f, m.skin[2] * 0.78f};
-  const float open[3] = {0.10f, 0.03f, 0.03f}, teeth[3] = {0.8f, 0.77f, 0.7f};
-  if (z > 0.6f && y < 7.2f && y > 6.7f) mix(c, red, 0.5f * smooth(0.2f, 0.5f, x) * smooth(0.9f, 0.6f, x));
-  if (m.beard > 0.02f && y < 6.95f - 0.1f * x && z > 0.1f)
-    mix(c, m.hair, m.beard * smooth(6.95f, 6.75f, y + (x < 0.2f ? 0.15f : 0)));
-  if (z > 1.0f) {
-    const float mx = x / 0.34f, my = (y - 6.64f) / 0.11f;
-    if (mx * mx + my * my < 1) mix(c, lip, 0.7f);
-    if (m.mouth > 0.05f && mx * mx + my * my / (m.mouth * m.mouth) < 0.8f) set(c, m.mouth > 0.5f ? teeth : open);
-    const float ex = (x - 0.31f) / 0.27f, ey = (y - 7.28f) / 0.17f;
-    mix(c, dark, 0.75f * smooth(1.3f, 0.5f, ex * ex + ey * ey));
-    if (std::fabs(y - (7.56f - 0.25f * (x - 0.33f) * (x - 0.33f))) < 0.03f + 0.05f * m.brows && x > 0.1f && x < 0.6f) mix(c, m.hair, 0.75f);
-    if (x < 0.2f && x > 0.04f && std::fabs(y - 6.93f) < 0.05f) mix(c, dark, 0.8f);
-  }
-  if (m.glasses > 0.5f && std::fabs(y - 7.28f) < 0.24f && z > 0.1f) {
-    const float gx = (x - 0.33f) / 0.32f, gy = (y - 7.26f) / 0.23f, r = gx * gx + gy * gy;
-    const float frame[3] = {0.03f, 0.03f, 0.035f};
-    if (z > 0.95f && r < 1) {
-      if (m.glasses > 1.5f) { set(c, frame); spec = 0.6f; } else if (r > 0.68f) set(c, frame);
-    } else if (y > 7.25f && y < 7.36f) mix(c, frame, 0.9f);
-    if (m.glasses > 2.5f && z > 0.7f && x < 0.85f) { set(c, m.hat); mix(c, frame, r < 1.6f ? 0.8f : 0.f); spec = 0.8f; }    // goggles
-  }
-}
-
 inline Surface material(int layer, const Material& m, const Prints& prints, const float* a) {
   Surface s;
-  s.bump = 0; s.spec = 0;
   const float x = a[RX], y = a[RY], z = a[RZ];
   const bool arm = a[ARM_W] > 0.5f;
   auto darker = [&](float k) { for (float& c : s.c) c *= k; };
@@ -244,25 +181,18 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
   };
   switch (layer) {
     case BODY: {
-      set(s.c, m.skin); s.spec = m.spec;
-      if (a[HEAD_W] > 0.5f && z > 0.2f) face(m, a, s.c, s.spec);
+      set(s.c, m.skin);
+      s.spec = m.spec; s.soft = 1;
+      blood(m, a, s.c);
+      if (a[HEAD_W] > 0.5f && z > 0.2f) face(m, a, s);
       else {
-        if (arm && a[ALONG] > 0.98f && m.gloves > 0.5f) set(s.c, m.glove_colour);
-        if (y < m.sock_top && !arm) set(s.c, m.sock);
+        if (arm && a[ALONG] > 0.98f && m.gloves > 0.5f) { set(s.c, m.glove_colour); s.soft = 0; }
+        if (y < m.sock_top && !arm) { set(s.c, m.sock); s.soft = s.spec = 0; }
       }
-      if (m.hair_line < 1 && a[HEAD_W] > 0.5f && scalp(a, m) > m.hair_line) set(s.c, m.hair);
-      const float r = 1 + 0.07f * noise.at(x * 3 + m.seed, y * 3, z * 3) + 0.05f * noise.at(x * 11 + m.seed, y * 11, z * 11);
-      for (float& c : s.c) c *= r;
+      if (m.hair_line < 1 && a[HEAD_W] > 0.5f) mix(s.c, m.hair, smooth(m.hair_line - 0.16f, m.hair_line + 0.02f, scalp(a, m)));
       break;
     }
-    case EYES: {
-      const float ix = std::fabs(x) - 0.31f, iy = y - 7.285f;
-      const float white[3] = {0.65f, 0.62f, 0.6f}, iris[3] = {0.06f, 0.04f, 0.03f};
-      set(s.c, ix * ix + iy * iy < 0.009f ? iris : white);
-      if (m.glasses > 1.5f) s.c[0] = s.c[1] = s.c[2] = 0.03f;
-      s.spec = 0.3f;
-      break;
-    }
+    case EYES: eye(m, a, s); break;
     case UPPER:
       pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
       if (m.has_outer < 0.5f) printed(m.upper2);
@@ -297,12 +227,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
         if (line(z, -0.1f) && std::fabs(x) > 1.f) darker(0.75f);
       }
       s.bump = m.bump; break;
-    case HAIRCAP: case LONGHAIR: {
-      const float r = 1 + 0.4f * noise.at(x * 9 + m.seed, y * 2.5f, z * 9) + 0.25f * noise.at(x * 24, y * 5, z * 24);
-      for (int i = 0; i < 3; ++i) s.c[i] = m.hair[i] * r;
-      s.bump = 0.3f + 0.5f * m.curly;
-      s.spec = 0.10f * clamp01(0.6f + noise.at(x * 3 + m.seed, y * 1.5f, z * 3)); break;
-    }
+    case HAIRCAP: case LONGHAIR: set(s.c, m.hair); break;
     case SHOES: set(s.c, m.shoe); if (y < -8.02f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
     case HAT: set(s.c, m.hat); s.bump = m.hat_shine > 0.1f ? 0 : 0.15f; s.spec = m.hat_shine; break;
     case SCARF: set(s.c, m.scarf_colour); s.bump = 0.6f; break;

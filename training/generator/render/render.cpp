@@ -2,6 +2,7 @@
 // the output size, shading once per output pixel and surface, shadow map, ambient occlusion. C interface for ctypes.
 // Built by ../renderer.py.
 #include "folds.h"
+#include "hair.h"
 #include "shadow.h"
 
 namespace {
@@ -71,32 +72,44 @@ float occlusion(const Scene& s, int o) {
   return sum / 8;
 }
 
-// Hair: fine streaks from the crown downwards.
-V3 strands(V3 n, const float* a, float strength) {
-  const float x = a[RX] * 13, y = a[RY] * 2.5f, z = a[RZ] * 13;
-  return unit(n + V3{noise.at(x, y, z), 0.5f * noise.at(x + 9, y, z + 5), noise.at(x + 4, y + 7, z)} * strength);
+// Highlight of a surface (power 16), or of hair that runs along a direction.
+inline float highlight(V3 n, const Strands* hair, V3 half) {
+  float h = std::max(dot(n, half), 0.f);
+  if (hair) {
+    const float t = dot(hair->way, half);
+    h = std::sqrt(std::max(1 - t * t, 0.f)) * (0.6f + 0.4f * h);
+  }
+  h *= h; h *= h; h *= h;
+  return h * h;
 }
 
-void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, float* out) {
+void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, const Strands* hair, float* out) {
   const Lights& L = s.lights;
   const V3 view = unit(p * -1);
-  if (dot(n, view) < 0) n = n * -1;
+  float facing = dot(n, view);
+  if (facing < 0) { n = n * -1; facing = -facing; }
   const float up = 0.5f - 0.5f * n.y, open = 1 - L.ao * occ;      // y points down in camera axes
-  float e[3], gloss = 0;
-  for (int i = 0; i < 3; ++i) e[i] = lerp(L.ground[i], L.sky[i], up) * open;
+  float e[3], gloss[3];
+  const float rim = (1 - facing) * (1 - facing), mirror = (0.03f + f.spec) * rim * rim + 0.02f * rim;
+  for (int i = 0; i < 3; ++i) {
+    e[i] = lerp(L.ground[i], L.sky[i], up) * open;
+    gloss[i] = mirror * e[i];
+  }
+  const float wrap[3] = {0.22f * f.soft, 0.1f * f.soft, 0.05f * f.soft};
   for (int q = 0; q < L.n; ++q) {
     const float* d = L.list + 6 * q;
     const V3 ld = load(d);
-    float w = dot(n, ld);
-    if (w <= 0) continue;
-    if (q == 0 && L.shadow > 0) w *= 1 - L.shadow * (1 - s.shadow.lit(p + n * 0.2f));
-    w *= 0.5f + 0.5f * open;
-    for (int i = 0; i < 3; ++i) e[i] += w * d[3 + i];
-    float h = dot(n, unit(ld + view));
-    h *= h; h *= h; h *= h; h *= h;
-    gloss += f.spec * h * (d[3] + d[4] + d[5]) * 0.33f;
+    const float c = dot(n, ld);
+    if (c <= -wrap[0]) continue;
+    float lit = 0.5f + 0.5f * open;
+    if (q == 0 && L.shadow > 0) lit *= 1 - L.shadow * (f.soft > 0 ? clamp01(5 * c) : 1) * (1 - s.shadow.lit(p + n * 0.2f));
+    const float shine = f.spec * highlight(n, hair, unit(ld + view)) * clamp01(4 * c) * lit;
+    for (int i = 0; i < 3; ++i) {
+      e[i] += std::max((c + wrap[i]) / (1 + wrap[i]), 0.f) * lit * d[3 + i];
+      gloss[i] += shine * d[3 + i];
+    }
   }
-  for (int i = 0; i < 3; ++i) out[i] = f.c[i] * e[i] + gloss;
+  for (int i = 0; i < 3; ++i) out[i] = f.c[i] * e[i] + gloss[i];
 }
 
 // Linear colour of one sample.
@@ -105,11 +118,12 @@ void shade(const Scene& s, int o, float* out) {
   const float b[3] = {f.b0, f.b1, 1 - f.b0 - f.b1};
   V3 n{0, 0, 0}, p{0, 0, 0};
   Surface surface;
+  Strands hair;
+  const Strands* strand = nullptr;
   float valley = 0;                     // folds are darker where they are deep
   if (f.layer == OBJECTS) {
     const int* t = s.objects.tris + 3 * f.tri;
     float c[3] = {0, 0, 0};
-    surface.spec = 0;
     for (int q = 0; q < 3; ++q) {
       n = n + s.objects_geo.nrm[t[q]] * b[q];
       p = p + s.objects_geo.pos[t[q]] * b[q];
@@ -130,17 +144,26 @@ void shade(const Scene& s, int o, float* out) {
       n = n + g.nrm[t[q]] * b[q];
       p = p + g.pos[t[q]] * b[q];
     }
+    auto patch = [&] {
+      const float* all = s.M.attrs.data();
+      return Patch(g.pos[t[0]], g.pos[t[1]], g.pos[t[2]], all + t[0] * NATTR, all + t[1] * NATTR, all + t[2] * NATTR);
+    };
     surface = material(f.layer, m, s.M.prints, a);
     n = unit(n);
     if (surface.bump > 0.02f) {
-      const float* at[3] = {&s.M.attrs[t[0] * NATTR], &s.M.attrs[t[1] * NATTR], &s.M.attrs[t[2] * NATTR]};
       const Relief r = folds(m, a, surface.bump, hanging(f.layer, m, a), 0.5f * sample_scale(s, o));
-      n = embossed(n, Patch(g.pos[t[0]], g.pos[t[1]], g.pos[t[2]], at[0], at[1], at[2]), r);
+      n = embossed(n, patch(), r);
       valley = clamp01(-1.5f * r.h);
     }
-    if (f.layer == HAIRCAP || f.layer == LONGHAIR) n = strands(n, a, 0.5f + 0.4f * m.curly);
+    if (f.layer == HAIRCAP || f.layer == LONGHAIR) {
+      hair = strands(m, a, n, patch(), 0.5f * sample_scale(s, o));
+      n = hair.n;
+      for (float& c : surface.c) c *= hair.shade;
+      surface.spec = hair.gloss;
+      strand = &hair;
+    }
   }
-  light(s, surface, n, p, std::min(occlusion(s, o) + valley, 1.f), out);
+  light(s, surface, n, p, std::min(occlusion(s, o) + valley, 1.f), strand, out);
 }
 
 // How much darker (display values, 0 .. 1) the ground is at a sample because of who stands on it.

@@ -67,7 +67,7 @@ struct Shadow {
     if (u < 0 || v < 0 || u >= N - 1 || v >= N - 1) return 1;
     const float fx = x - u, fy = y - v;
     const float* q = &z[v * N + u];
-    auto s = [&](float o) { return o > w ? 0.f : 1.f; };
+    auto s = [&](float o) { return clamp01(1 - 5 * (o - w)); };      // what lies just below the surface hides little
     return (s(q[0]) * (1 - fx) + s(q[1]) * fx) * (1 - fy) + (s(q[N]) * (1 - fx) + s(q[N + 1]) * fx) * fy;
   }
 };
