@@ -82,8 +82,16 @@ inline bool within_reach(int layer, const Material& m, const float* a) {
     case OUTER: return arm ? a[ALONG] < std::max(m.outer_sleeve, 0.f) + 0.4f : a[RY] > m.outer_hem - 2;
     case LOWER: return !arm && a[RY] < m.waist + 2 && a[RY] > m.leg_end - 2;
     case SKIRT: return a[RY] > m.skirt_end - 2;
+    case HAIRCAP: return smooth_scalp(a, m) > m.hair_line - 0.5f;
+    case HAT: return m.hood > 0.5f || a[RY] > m.hat_line - m.hat_slope * (1.2f - a[RZ]) - 0.6f;
   }
   return true;
+}
+
+// True for skin so far below clothes that no triangle of it can be seen.
+inline bool deep_below(const Material& m, const float* a) {
+  const bool armhole = a[ARM_W] < 0.5f && std::fabs(a[RX]) > 0.8f && a[RY] > 3;
+  return (!(armhole && m.sleeve < -0.01f) && in_upper(m, a, 0.9f)) || (!(armhole && m.outer_sleeve < -0.01f) && in_outer(m, a, 1.f)) || in_lower(m, a, 0.9f);
 }
 
 // Distance (dm) between the skin (or MakeHuman's helper mesh) and the layer.
@@ -189,7 +197,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
         if (arm && a[ALONG] > 0.98f && m.gloves > 0.5f) { set(s.c, m.glove_colour); s.soft = 0; }
         if (y < m.sock_top && !arm) { set(s.c, m.sock); s.soft = s.spec = 0; }
       }
-      if (m.hair_line < 1 && a[HEAD_W] > 0.5f) mix(s.c, m.hair, smooth(m.hair_line - 0.16f, m.hair_line + 0.02f, scalp(a, m)));
+      if (m.hair_line < 1 && a[HEAD_W] > 0.5f) roots(m, a, s.c);
       break;
     }
     case EYES: eye(m, a, s); break;

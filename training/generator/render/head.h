@@ -2,13 +2,21 @@
 #pragma once
 #include "material.h"
 
-// Hair grows where this is above m.hair_line.
+// Hair grows where this, and some noise, is above m.hair_line.
+inline float smooth_scalp(const float* a, const Material& m) {
+  const float s = a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ]);
+  if (a[RZ] < 0.55f) return s;
+  return s + smooth(0.55f, 1.05f, a[RZ]) * (m.fringe * clamp01(1 + m.sweep * a[RX]) - m.temples * smooth(0.15f, 0.5f, std::fabs(a[RX])));
+}
+
 inline float scalp(const float* a, const Material& m) {
-  const float x = std::fabs(a[RX]), front = smooth(0.55f, 1.05f, a[RZ]);
-  float s = a[RY] - 6.95f - 0.75f * a[RZ] + m.ear_cover * smooth(0.55f, 0.1f, a[RZ]);
-  s += front * (m.fringe * clamp01(1 + m.sweep * a[RX]) - m.temples * smooth(0.15f, 0.5f, x));
-  return s + 0.07f * noise.at(a[RX] * 4 + m.seed, a[RY] * 2, a[RZ] * 4)             // no hair line is straight
+  return smooth_scalp(a, m) + 0.07f * noise.at(a[RX] * 4 + m.seed, a[RY] * 2, a[RZ] * 4)             // no hair line is straight
     + (0.06f + 0.1f * m.fringe) * noise.at(a[RX] * 12 + m.seed, a[RY] * 3, a[RZ] * 12);
+}
+
+// Colour of skin where hair begins.
+inline void roots(const Material& m, const float* a, float* c) {
+  if (smooth_scalp(a, m) > m.hair_line - 0.5f) mix(c, m.hair, smooth(m.hair_line - 0.16f, m.hair_line + 0.02f, scalp(a, m)));
 }
 
 // Skin is not of one colour.

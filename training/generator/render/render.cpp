@@ -64,7 +64,7 @@ float occlusion(const Scene& s, int o) {
   for (int q = 0; q < 8; ++q) {
     const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.75f + 0.5f * ((x * 7 + y * 13 + q * 5) & 7) / 7.f);
     const int u = x + int(dir[q][0] * r), v = y + int(dir[q][1] * r);
-    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= 0) continue;
+    if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= iz) continue;
     const float nearer = depth - 1 / T.z[v * T.W + u];
     if (nearer <= 0.06f || nearer >= 3.5f || is_ground(s, v * T.W + u)) continue;
     sum += smooth(0.06f, 0.5f, nearer) * smooth(3.5f, 1.5f, nearer);
@@ -228,9 +228,9 @@ void shell_normals(const std::vector<int>& t, int begin, int end, Geometry& g) {
   }
 }
 
-// Fills the geometry of one layer of one person.
+// Fills the geometry of one layer of one person; whole: even skin that clothes hide.
 void place(const Model& M, const Material& m, int l, const Camera& C, const float* R, const float* t, const float* verts,
-           const float* norms, Geometry& g) {
+           const float* norms, bool whole, Geometry& g) {
   const int mesh = Model::mesh(l);
   g.resize(M.V);
   float RC[9], tc[3];                   // rest of the body to camera in one step
@@ -240,7 +240,7 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
   const bool head = l == HAIRCAP || l == HAT || l == SCARF;
   for (int v = M.begin[mesh]; v < M.begin[mesh + 1]; ++v) {
     const float* a = &M.attrs[v * NATTR];
-    if ((head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || !within_reach(l, m, a)) { g.iz[v] = -1; g.in[v] = 0; continue; }
+    if ((head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || !within_reach(l, m, a) || (l == BODY && !whole && deep_below(m, a))) { g.iz[v] = -1; g.in[v] = 0; continue; }
     g.in[v] = inside(l, m, a);
     const float d = g.in[v] || l != BODY ? offset(l, m, a) : 0;
     const V3 n = load(norms + 3 * v);
@@ -348,7 +348,7 @@ void rz_draw(void* h, int W, int H, const int* clip, const float* cam, int n, co
       const Material& m = materials[p];
       if (!layer_used(l, m)) continue;
       Geometry& g = geo[p * LAYERS + l];
-      place(M, m, l, C, xf + 12 * p, xf + 12 * p + 9, verts[p], norms[p], g);
+      place(M, m, l, C, xf + 12 * p, xf + 12 * p + 9, verts[p], norms[p], p == 0, g);
       const std::vector<int>& tri = M.layer(l);
       const bool cull = l == BODY || l == SHOES || l == EYES || l == HAIRCAP || l == HAT;
       raster(tri.data(), int(tri.size() / 3), cull, p, l, g, T, [&](int k, float b0, float b1, float b2) {
