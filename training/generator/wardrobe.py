@@ -61,7 +61,9 @@ def base(rng, sex, child, old):
     m['collar'] = float(r.rand() < .2)
     m['tie'] = 0.
     m['upper_loose'] = r.uniform(.03, .14) if r.rand() < .5 else r.uniform(.12, .36)
-    m['bump'] = r.uniform(.3, 1.4)
+    m['bump'], m['quilt'] = r.uniform(.35, 1.5), 0.
+    for k in ('upper_gloss', 'lower_gloss', 'outer_gloss'):
+        m[k] = pick(r, [0., r.uniform(.02, .08), r.uniform(.1, .3)], [.6, .3, .1])      # cotton, smooth cloth, satin
     m['has_outer'] = 0.
     m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = 1., -.5, 0., .2
     m['waist'] = r.uniform(.6, 1.6)
@@ -157,6 +159,20 @@ def jacket(m, r, hem=None):
     if r.rand() < .25:
         m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'] = (8., 1., .3, m['outer'], None) if r.rand() < .5 else (m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'])
     m['scarf'] = float(r.rand() < .18)
+    k = r.rand()
+    if k < .16:
+        padded(m, r)
+    elif k < .26:
+        leather(m, r)
+
+
+def padded(m, r):
+    m['quilt'], m['outer_gloss'], m['outer_loose'] = r.uniform(.7, 2.4), r.uniform(.02, .15), r.uniform(.15, .35)
+
+
+def leather(m, r):
+    m['outer_gloss'], m['outer_pat'] = r.uniform(.2, .5), 0
+    m['outer'] = palette.hsv(r.normal(.06, .02), r.uniform(0, .6), r.uniform(.04, .4))
 
 
 def coat(m, r):
@@ -240,6 +256,8 @@ def baseball(m, r):
 
 def winter(m, r):
     jacket(m, r, hem=r.uniform(-1.6, .2))
+    if r.rand() < .3:
+        padded(m, r)
     m['outer_open'], m['outer_sleeve'], m['outer_loose'] = 0., 1.03, r.uniform(.05, .32)
     m['outer'] = palette.hsv(r.rand(), r.uniform(.4, .95), r.uniform(.2, 1.)) if r.rand() < .7 else m['outer']
     m['leg_end'], m['lower_loose'], m['lower_pat'] = -7.6, r.uniform(.2, .5), r.choice([0, 12])

@@ -22,9 +22,9 @@ inline float creased(const Material& m, const float* a) {
     + near(y, -4.1f, 1.3f) * (0.2f + 1.1f * knee) + 0.6f * smooth(-6.2f, -7.3f, y);
 }
 
-// hang: strength of the wide folds; px: pixels per dm.
-inline Relief folds(const Material& m, const float* a, float strength, float hang, float px) {
-  constexpr float ARM = 5;              // length of an arm, dm
+// hang: strength of the wide folds; quilt: seams per dm across a padded garment, or 0; px: pixels per dm.
+inline Relief folds(const Material& m, const float* a, float strength, float hang, float quilt, float px) {
+  constexpr float PI = 3.14159f, ARM = 5;              // ARM: its length, dm
   const bool arm = a[ARM_W] > 0.5f;
   const float side = a[RX] > 0 ? 1.f : -1.f;
   float l = a[RY], u = a[RX], v = a[RZ], slant = -0.5f * side;      // along, across, and which way creases run
@@ -40,6 +40,11 @@ inline Relief folds(const Material& m, const float* a, float strength, float han
   Slope n = noise.slope(u * 0.7f + s + 9, (l + slant * u) * 1.8f, v * 0.8f);
   const float r = std::sqrt(n.v * n.v + 0.012f), k = n.v / r;       // sharp valleys between round ridges
   add(0.28f * strength * c, {r, n.x * k, n.y * k, n.z * k}, 1.8f, 0.7f, 0.8f, slant);
+  if (quilt > 0) {
+    const float w = PI * quilt * l, b = std::sin(w), o = std::sqrt(b * b + 0.02f);
+    h += 0.13f * (o - 0.6f);
+    dl += 0.13f * PI * quilt * std::cos(w) * b / o;
+  }
   const float fine = strength * smooth(4.5f, 9.f, px);
   if (fine > 0.05f) add(0.06f * fine * (0.5f + c), noise.slope(u * 3.4f + s, (l - slant * u) * 3.8f, v * 3.4f + 5), 3.8f, 3.4f, 3.4f, -slant);
   if (!arm) return {h, 0, du, dl, dv};

@@ -94,22 +94,27 @@ inline bool deep_below(const Material& m, const float* a) {
   return (!(armhole && m.sleeve < -0.01f) && in_upper(m, a, 0.9f)) || (!(armhole && m.outer_sleeve < -0.01f) && in_outer(m, a, 1.f)) || in_lower(m, a, 0.9f);
 }
 
+inline float lower_offset(const Material& m, const float* a) {
+  float f = 0.55f + 0.6f * noise.at(a[RX] * 0.9f + m.seed, a[RY] * 0.6f, a[RZ] * 0.9f);
+  f *= smooth(m.waist + 0.2f, m.waist - 1.2f, a[RY]) + 0.1f;        // tight at the waist
+  f += m.flare * smooth(-3.5f, -7.f, a[RY]) + 0.25f * noise.at(a[RX] * 2.5f + m.seed, a[RY] * 2.2f, a[RZ] * 2.5f);
+  return 0.03f + m.lower_loose * std::max(f, 0.f);
+}
+
 // Distance (dm) between the skin (or MakeHuman's helper mesh) and the layer.
 inline float offset(int l, const Material& m, const float* a) {
   const float s = m.seed;
   switch (l) {
-    case UPPER: case OUTER: case LOWER: case SKIRT: {
+    case LOWER: return lower_offset(m, a);
+    case UPPER: case OUTER: case SKIRT: {
       float f = 0.55f + 0.6f * noise.at(a[RX] * 0.9f + s, a[RY] * 0.6f, a[RZ] * 0.9f);
-      const float fine = noise.at(a[RX] * 2.5f + s, a[ARM_W] > 0.5f ? a[ALONG] * 12 : a[RY] * 2.2f, a[RZ] * 2.5f);
-      if (l == LOWER) {
-        f *= smooth(m.waist + 0.2f, m.waist - 1.2f, a[RY]) + 0.1f;      // tight at the waist
-        f += m.flare * smooth(-3.5f, -7.f, a[RY]);
-        return 0.03f + m.lower_loose * std::max(f + 0.25f * fine, 0.f);
-      }
       if (l == SKIRT) return is_coat(m) ? 0.16f + m.outer_loose * std::max(f, 0.f) : 0.03f + m.lower_loose * std::max(f, 0.f);
-      if (a[ARM_W] < 0.5f) f *= 0.25f + 0.75f * smooth(5.6f, 3.5f, a[RY]);
+      const bool arm = a[ARM_W] > 0.5f;
+      const float fine = noise.at(a[RX] * 2.5f + s, arm ? a[ALONG] * 12 : a[RY] * 2.2f, a[RZ] * 2.5f);
+      if (!arm) f *= 0.25f + 0.75f * smooth(5.6f, 3.5f, a[RY]);
       f = std::max(f + 0.25f * fine, 0.f);
-      const float shirt = 0.06f + m.upper_loose * f;
+      float shirt = 0.06f + m.upper_loose * f;
+      if (!arm && a[RY] < m.waist) shirt = std::max(shirt, lower_offset(m, a) + 0.05f);       // worn over what is below
       if (l == UPPER) return shirt;
       return (m.has_upper > 0.5f ? shirt : 0.06f) + 0.08f + m.outer_loose * f;
     }
@@ -167,6 +172,13 @@ inline void pattern(int kind, float scale, float seed, const float* c1, const fl
   for (int i = 0; i < 3; ++i) out[i] = (c1[i] + (c2[i] - c1[i]) * t) * grain;
 }
 
+// The closed front of a shirt: the edge that lies above, and buttons beside it.
+inline void buttons(float x, float y, float* c) {
+  const float v = y * 1.3f - std::floor(y * 1.3f) - 0.5f;
+  const float k = x < -0.05f ? 0.6f : x * x + 0.6f * v * v < 0.0016f ? 1.7f : 1;
+  for (int i = 0; i < 3; ++i) c[i] *= k;
+}
+
 inline Surface material(int layer, const Material& m, const Prints& prints, const float* a) {
   Surface s;
   const float x = a[RX], y = a[RY], z = a[RZ];
@@ -180,6 +192,8 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
     if (seams & 2 && !arm && z > 0.2f && std::fabs(std::fabs(x) - 0.75f) < 0.4f && (line(y, 1.1f) || line(y, 0.3f) || line(std::fabs(x), 0.37f)) && y < 1.12f && y > 0.28f) darker(0.6f);
     if (seams & 4 && !arm && z > 0.2f && x > 0.35f && x < 1.05f && y > 3.1f && y < 3.9f && (line(y, 3.87f) || line(y, 3.13f) || line(x, 0.38f) || line(x, 1.02f))) darker(0.6f);
     if (arm && line(a[ALONG] * 3, 0.12f)) darker(0.75f);
+    const float end = arm ? 5 * (sleeve - a[ALONG]) : y - hem;                   // a hem is sewn
+    if (end > 0.1f && end < 0.15f) darker(0.75f);
   };
   auto printed = [&](const float* colour) {
     if (arm) return;
@@ -206,10 +220,11 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       if (m.has_outer < 0.5f) printed(m.upper2);
       stitch_top(m.sleeve, m.hem, m.upper2);
       if (m.collar > 0.5f && !arm && y > m.neck - 0.4f) mix(s.c, m.upper2, 0.9f);
-      if (m.collar > 0.5f && z > 0.2f && std::fabs(x) < 0.04f) for (float& c : s.c) c *= 0.6f;      // button line
+      if (!arm && z > 0.1f && m.collar < 0.5f && x * x < 0.6f && line(y + m.vneck * clamp01(1 - std::fabs(x) / (0.25f + 0.5f * m.vneck)), m.neck - 0.14f)) darker(0.7f);
+      if (m.collar > 0.5f && z > 0.2f && std::fabs(x) < 0.09f) buttons(x, y, s.c);
       if (m.tie > 0.5f && z > 0.2f && y < m.neck && std::fabs(x) < 0.1f + 0.035f * (m.neck - y) && y > 1.5f) set(s.c, m.tie_colour);
       if (m.belt > 0.5f && y < m.hem + 0.15f) for (float& c : s.c) c *= 0.5f;
-      s.bump = m.bump; break;
+      s.bump = m.bump; s.spec = m.upper_gloss; break;
     case OUTER:
       pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
       printed(m.outer2);
@@ -217,7 +232,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) for (float& c : s.c) c *= 0.35f;    // zip
       if (m.outer_open > 0 && z > 0.2f && y > 2.2f && std::fabs(x) < opening(m, a) + 0.09f + 0.1f * (y - 2.2f))
         for (float& c : s.c) c *= 0.72f;                                                           // lapels
-      s.bump = m.bump; break;
+      s.bump = m.bump; s.spec = m.outer_gloss; break;
     case SKIRT:
       if (is_coat(m)) {
         pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
@@ -234,7 +249,8 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
         if (z > 0.1f && y > -0.5f && line(std::fabs(x) - 0.4f * y, 0.95f)) darker(0.65f);                          // pockets
         if (line(z, -0.1f) && std::fabs(x) > 1.f) darker(0.75f);
       }
-      s.bump = m.bump; break;
+      if (y - m.leg_end > 0.12f && y - m.leg_end < 0.18f) darker(0.75f);                                         // hem
+      s.bump = m.bump; s.spec = m.lower_gloss; break;
     case HAIRCAP: case LONGHAIR: set(s.c, m.hair); break;
     case SHOES: set(s.c, m.shoe); if (y < -8.02f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
     case HAT: set(s.c, m.hat); s.bump = m.hat_shine > 0.1f ? 0 : 0.15f; s.spec = m.hat_shine; break;

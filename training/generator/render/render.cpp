@@ -60,9 +60,10 @@ float occlusion(const Scene& s, int o) {
   const int x = o % T.W, y = o / T.W;
   const float iz = T.z[o], depth = 1 / iz;
   const float unit_px = sample_scale(s, o);
+  const uint32_t grain = (uint32_t(x) * 374761393u + uint32_t(y) * 668265263u) * 1274126177u;      // no pattern in the radii
   float sum = 0;
   for (int q = 0; q < 8; ++q) {
-    const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.75f + 0.5f * ((x * 7 + y * 13 + q * 5) & 7) / 7.f);
+    const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.8f + 0.4f * ((grain >> (8 + 3 * q)) & 7) / 7.f);
     const int u = x + int(dir[q][0] * r), v = y + int(dir[q][1] * r);
     if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= iz) continue;
     const float nearer = depth - 1 / T.z[v * T.W + u];
@@ -151,9 +152,9 @@ void shade(const Scene& s, int o, float* out) {
     surface = material(f.layer, m, s.M.prints, a);
     n = unit(n);
     if (surface.bump > 0.02f) {
-      const Relief r = folds(m, a, surface.bump, hanging(f.layer, m, a), 0.5f * sample_scale(s, o));
+      const Relief r = folds(m, a, surface.bump, hanging(f.layer, m, a), f.layer == OUTER ? m.quilt : 0, 0.5f * sample_scale(s, o));
       n = embossed(n, patch(), r);
-      valley = clamp01(-1.5f * r.h);
+      valley = clamp01(-2.5f * r.h);
     }
     if (f.layer == HAIRCAP || f.layer == LONGHAIR) {
       hair = strands(m, a, n, patch(), 0.5f * sample_scale(s, o));
