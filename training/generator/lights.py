@@ -6,6 +6,7 @@ from geometry import unit
 
 KINDS = ('sun', 'overcast', 'room', 'flash', 'back', 'night')
 SHARE = (.27, .22, .26, .08, .09, .08)
+DAPPLED = dict(sun=.35, back=.35, room=.15, overcast=.06)        # share of pictures with patches of shade
 
 
 def tint(rng, warm, spread=.05):
@@ -13,11 +14,22 @@ def tint(rng, warm, spread=.05):
     return np.exp(np.array([warm, 0, -warm * 1.3]) + rng.normal(0, spread, 3))
 
 
+def dapple(rng, kind):
+    """Shade of leaves, blinds, trees or houses: strength, patches per dm in two directions, softness."""
+    if rng.rand() >= DAPPLED.get(kind, 0):
+        return np.zeros(4, np.float32)
+    a = np.exp(rng.uniform(np.log(.05), np.log(1.3)))
+    b = a * (rng.uniform(.02, .15) if rng.rand() < .2 else rng.uniform(.7, 1.4))         # bars, or patches
+    return np.float32([rng.uniform(.6, 1), a, b, np.exp(rng.uniform(np.log(.04), np.log(.5)))])
+
+
 def sample(rng):
-    """(float row for the renderer: sky, ground, then direction and colour per light; shadow strength; occlusion strength)."""
+    """(float row for the renderer: sky, ground, then direction and colour per light; shadow strength; occlusion strength;
+    patches of shade)."""
     r = rng
     kind = pick(r, KINDS, SHARE)
-    cast = tint(r, r.normal(0, .07), .04)               # what the camera's white balance left over
+    exposure = np.exp(r.normal(.03, .2) + (r.uniform(.2, .6) if r.rand() < .08 else 0))   # some white cloth is burnt out
+    cast = exposure * tint(r, r.normal(0, .07), .04)               # what the camera's white balance left over
     side, up = r.normal(0, .8), -abs(r.normal(.8, .4))
     if kind == 'sun':
         amb, warm = r.uniform(.22, .5), r.normal(.05, .05)
@@ -48,4 +60,4 @@ def sample(rng):
             row += [unit(r.normal(size=3)), r.uniform(.15, .6) * tint(r, r.normal(.15, .2), .15)]
         shadow = r.uniform(.5, 1)
     row = [v * cast if k < 2 or k % 2 else v for k, v in enumerate(row)]
-    return np.concatenate(row).astype(np.float32), float(shadow), float(r.uniform(.35, .8))
+    return np.concatenate(row).astype(np.float32), float(shadow), float(r.uniform(.35, .8)), dapple(r, kind)

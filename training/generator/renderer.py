@@ -13,7 +13,7 @@ import assets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OWN_LOOKS = ('skin', 'hair', 'hair_thick', 'hair_line', 'ear_cover', 'curly', 'long_hair', 'parting', 'fringe', 'sweep', 'temples', 'beard',
-             'stubble', 'brows', 'lips', 'seed', 'glasses', 'mouth',
+             'stubble', 'brows', 'lips', 'squint', 'seed', 'glasses', 'mouth',
              'hat_line', 'hat_slope', 'hat_thick', 'hood', 'print_back', 'bend_elbow_l', 'bend_elbow_r', 'bend_knee_l', 'bend_knee_r',
              'bend_hip_l', 'bend_hip_r')
 FLAGS = ['-O3', '-march=native', '-ffast-math', '-std=c++17', '-fPIC']
@@ -137,11 +137,11 @@ class Renderer:
         self.drawn = mats, (v, n, c, s, t, o)
         return zbuf, ids
 
-    def shade(self, lights, shadow, ao):
+    def shade(self, lights, shadow, ao, dapple):
         """Colours of what was drawn last: rgba (H, W, 4)."""
         mats, (v, n, c, s, t, o) = self.drawn
-        lights = np.asarray(lights, np.float32)
+        lights, dapple = np.asarray(lights, np.float32), np.asarray(dapple, np.float32)
         rgba = np.empty((self.H, self.W, 4), np.uint8)
         self.lib.rz_shade(self.handle, len(mats), _p(mats), len(v), _p(v), _p(n), _p(c), _p(s), len(t), _p(t), _p(o), len(lights) // 6 - 1,
-                          _p(lights), ctypes.c_float(shadow), ctypes.c_float(ao), _p(rgba))
+                          _p(lights), ctypes.c_float(shadow), ctypes.c_float(ao), _p(dapple), _p(rgba))
         return rgba

@@ -114,7 +114,7 @@ def hair_style(m, r, sex, old):
 
 
 def hair_cut(m, r, sex):
-    """Parting, fringe, how far the temples lie open; what a razor leaves."""
+    """Parting, fringe, how far the temples lie open; stubble, lips, eyelids."""
     woman = sex == 'female'
     m['parting'] = pick(r, [9., r.normal(0, .05), r.choice([-1, 1]) * r.uniform(.15, .4)], [.3, .3, .4] if woman else [.6, .1, .3])
     m['fringe'], m['sweep'] = 0., r.uniform(-1.2, 1.2) if r.rand() < .5 else 0.
@@ -122,6 +122,7 @@ def hair_cut(m, r, sex):
         m['fringe'] = r.uniform(.12, .42)
     m['temples'] = 0. if m['fringe'] or r.rand() < .4 else r.uniform(0, .12 if woman else .3)
     m['stubble'] = r.uniform(.1, 1.) if not woman and r.rand() < .6 else 0.
+    m['squint'] = r.beta(1.5, 4) if r.rand() < .94 else 1.
     m['lips'] = r.beta(1.2, 1.5) if woman else r.uniform(0, .2)
 
 

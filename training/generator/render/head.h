@@ -37,14 +37,14 @@ inline void beard(const Material& m, const float* a, float* c) {
   const float x = std::fabs(a[RX]), y = a[RY];
   if (m.beard + m.stubble < 0.02f || a[RZ] < 0.1f || y > 7.35f) return;
   const float low = smooth(6.98f, 6.8f, y - 0.55f * smooth(0.45f, 0.75f, x) + (x < 0.2f ? 0.12f : 0)) * smooth(1.f, 1.6f, ellipse(x, y - 6.62f, 0.26f, 0.1f));
-  const float rough = 0.8f + 0.5f * noise.at(a[RX] * 14 + m.seed, y * 6, a[RZ] * 14);
+  const float rough = 0.8f + 0.28f * noise.at(a[RX] * 14 + m.seed, y * 6, a[RZ] * 14);
   mix(c, m.hair, clamp01(low * rough * std::max(m.beard, 0.35f * m.stubble)));
 }
 
 inline void mouth(const Material& m, float x, float y, Surface& s) {
   const float e = ellipse(x, y - 6.64f, 0.32f, 0.115f);
   if (e > 1.4f) return;
-  const float lip[3] = {m.skin[0] * 0.92f, m.skin[1] * (0.62f - 0.42f * m.lips), m.skin[2] * (0.62f - 0.36f * m.lips)};
+  const float lip[3] = {m.skin[0] * 0.92f, m.skin[1] * (0.66f - 0.36f * m.lips), m.skin[2] * (0.66f - 0.3f * m.lips)};
   const float dark[3] = {m.skin[0] * 0.3f, m.skin[1] * 0.15f, m.skin[2] * 0.14f}, teeth[3] = {0.62f, 0.57f, 0.5f};
   const float soft = smooth(1.3f, 0.7f, e);
   mix(s.c, lip, soft * (y > 6.645f ? 0.95f : 0.8f));
@@ -88,7 +88,7 @@ inline void face(const Material& m, const float* a, Surface& s) {
     mix(s.c, dark, 0.9f * smooth(1.3f, 0.6f, ellipse(x - 0.1f, y - 6.93f, 0.075f, 0.045f)));             // nostrils
     const float lid = ellipse(x - 0.315f, y - 7.285f, 0.165f, 0.075f);
     mix(s.c, lash, (y > 7.285f ? 0.85f : 0.35f) * smooth(0.5f, 0.8f, lid) * smooth(1.6f, 1.1f, lid));
-    const float arch = y - (7.55f - 0.35f * (x - 0.36f) * (x - 0.36f)), thin = 0.022f + 0.028f * m.brows;
+    const float arch = y - (7.56f - 0.5f * (x - 0.42f) * (x - 0.42f)), thin = 0.022f + 0.028f * m.brows;
     if (std::fabs(arch) < 2 * thin && x > 0.08f && x < 0.66f) {
       const float hairy = 0.7f + 0.5f * noise.at(x * 16 + m.seed, y * 10, a[RX] > 0);
       mix(s.c, m.hair, clamp01(hairy * smooth(1.6f * thin, 0.5f * thin, std::fabs(arch)) * smooth(0.08f, 0.18f, x) * smooth(0.66f, 0.5f, x)) * (0.45f + 0.45f * m.brows));
@@ -99,14 +99,16 @@ inline void face(const Material& m, const float* a, Surface& s) {
 
 inline void eye(const Material& m, const float* a, Surface& s) {
   static const float iris[4][3] = {{0.05f, 0.025f, 0.015f}, {0.10f, 0.05f, 0.02f}, {0.12f, 0.2f, 0.3f}, {0.12f, 0.16f, 0.09f}};
-  const float white[3] = {0.5f, 0.46f, 0.44f}, black[3] = {0.01f, 0.01f, 0.01f}, shine[3] = {1.1f, 1.1f, 1.1f};
+  const float white[3] = {0.45f, 0.42f, 0.4f}, black[3] = {0.01f, 0.01f, 0.01f}, shine[3] = {1.1f, 1.1f, 1.1f};
   const float gaze = 0.05f * std::sin(7 * m.seed), x = std::fabs(a[RX]) - 0.308f - (a[RX] > 0 ? gaze : -gaze), y = a[RY] - 7.285f, r = x * x + y * y;
   const int colour = int(m.seed * 7) % 7;
   set(s.c, white);
   mix(s.c, iris[colour < 4 ? colour & 1 : colour == 4 ? 1 : colour - 3], smooth(0.0095f, 0.0070f, r));
   mix(s.c, black, smooth(0.0018f, 0.0009f, r));
   mix(s.c, shine, smooth(0.0006f, 0.0002f, (x - 0.02f) * (x - 0.02f) + (y - 0.025f) * (y - 0.025f)));
-  if (m.glasses > 1.5f) s.c[0] = s.c[1] = s.c[2] = 0.03f;
-  else mix(s.c, black, 0.6f * smooth(7.29f, 7.37f, a[RY]));                          // shadow of the lid
   s.spec = 0.4f;
+  const float lid = a[RY] - (7.38f - 0.17f * m.squint);
+  mix(s.c, black, 0.7f * smooth(-0.07f, 0.f, lid));                                  // shadow and lashes of the lid
+  if (lid > 0.01f) { for (int i = 0; i < 3; ++i) s.c[i] = 0.8f * m.skin[i]; s.spec = m.spec; }
+  if (m.glasses > 1.5f) s.c[0] = s.c[1] = s.c[2] = 0.03f;
 }

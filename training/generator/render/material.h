@@ -10,7 +10,7 @@
   F(has_outer) F(outer_sleeve) F(outer_hem) F(outer_open) F(outer_loose) \
   F(waist) F(leg_end) F(lower_loose) F(flare) F(belt) F(skirt_end) F(dress) \
   F(shoe_top) F(sock_top) F(gloves) F(scarf) \
-  F(hair_thick) F(hair_line) F(ear_cover) F(curly) F(long_hair) F(parting) F(fringe) F(sweep) F(temples) F(beard) F(stubble) F(brows) F(lips) \
+  F(hair_thick) F(hair_line) F(ear_cover) F(curly) F(long_hair) F(parting) F(fringe) F(sweep) F(temples) F(beard) F(stubble) F(brows) F(lips) F(squint) \
   F(hat_line) F(hat_slope) F(hat_thick) F(hat_shine) F(hood) \
   F(seams) F(glasses) F(mouth) F(spec) F(print_front) F(print_back) F(print_size) \
   F(bend_elbow_l) F(bend_elbow_r) F(bend_knee_l) F(bend_knee_r) F(bend_hip_l) F(bend_hip_r)

@@ -12,6 +12,7 @@ struct Lights {
   int n;
   float shadow;                         // how much of the first light a shadow takes away
   float ao;                             // strength of ambient occlusion
+  const float* dapple;                  // patches of shade in the first light: strength, patches per dm in two directions, softness
 };
 
 struct Objects {
@@ -84,6 +85,14 @@ inline float highlight(V3 n, const Strands* hair, V3 half) {
   return h * h;
 }
 
+// Share of the first light that leaves, blinds or a house let through; needs the axes of the shadow map.
+float dappled(const Scene& s, V3 p) {
+  const float* d = s.lights.dapple;
+  const float x = dot(s.shadow.ax, p) * d[1], y = dot(s.shadow.ay, p) * d[2];
+  const float v = noise.at(x, y, 3) + 0.5f * noise.at(2.3f * x, 2.3f * y, 8);
+  return 1 - d[0] * smooth(d[3], -d[3], v);
+}
+
 void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, const Strands* hair, float* out) {
   const Lights& L = s.lights;
   const V3 view = unit(p * -1);
@@ -104,6 +113,7 @@ void light(const Scene& s, const Surface& f, V3 n, V3 p, float occ, const Strand
     if (c <= -wrap[0]) continue;
     float lit = 0.5f + 0.5f * open;
     if (q == 0 && L.shadow > 0) lit *= 1 - L.shadow * (f.soft > 0 ? clamp01(5 * c) : 1) * (1 - s.shadow.lit(p + n * 0.2f));
+    if (q == 0 && L.dapple[0] > 0) lit *= dappled(s, p);
     const float shine = f.spec * highlight(n, hair, unit(ld + view)) * clamp01(4 * c) * lit;
     for (int i = 0; i < 3; ++i) {
       e[i] += std::max((c + wrap[i]) / (1 + wrap[i]), 0.f) * lit * d[3 + i];
@@ -370,11 +380,11 @@ void rz_draw(void* h, int W, int H, const int* clip, const float* cam, int n, co
 // Colours of what rz_draw drew last, from the same people and things. rgba: the picture, not premultiplied.
 void rz_shade(void* h, int n, const float* mats, int ov, const float* overts, const float* onorms, const float* ocolours,
               const float* ospec, int ot, const int* otris, const uint8_t* oowner, int nl, const float* lights, float shadow,
-              float ao, uint8_t* rgba) {
+              float ao, const float* dapple, uint8_t* rgba) {
   const Model& M = *static_cast<Model*>(h);
   const Material* materials = reinterpret_cast<const Material*>(mats);
   const Objects objects{ov, ot, overts, onorms, ocolours, ospec, otris, oowner};
-  const Lights L{lights, lights + 3, lights + 6, nl, shadow, ao};
+  const Lights L{lights, lights + 3, lights + 6, nl, shadow, ao, dapple};
   const std::vector<Geometry>& geo = picture.geo;
   Shadow& S = picture.shadow;
   if (shadow > 0) {
