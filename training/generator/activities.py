@@ -468,6 +468,8 @@ def sofa(p):
         for s, sign in SIDES:
             casual_arm(p, s) if p.chance(.5) else p.arm(s, p.n(50, 18), p.n(5, 20), 0, p.n(40, 20))
     p.thing('sofa')
+    if p.chance(.15):
+        p.thing('blanket', upto=p.u(-.5, 1.))
 
 
 @activity(2)
@@ -516,6 +518,8 @@ def lie(p):
     p.tilt_matrix = tilt
     if p.chance(.5):
         p.thing('bed')
+    if p.chance(.35):
+        p.thing('blanket', upto=p.u(-1.5, 4))
     p.free_yaw = True
     p.posture = 'lie'
 

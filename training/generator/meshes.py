@@ -18,7 +18,7 @@ def _box():
     return np.array(v), np.array(n), np.array(t)
 
 
-def _grid(rows, cols):
+def grid(rows, cols):
     """Triangles of a rows x cols vertex grid."""
     i = np.arange((rows - 1) * (cols - 1))
     a = i // (cols - 1) * cols + i % (cols - 1)
@@ -29,7 +29,7 @@ def _sphere(rows=8, cols=13):
     th, ph = np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, cols)
     v = np.stack([np.outer(np.sin(th), np.cos(ph)), np.outer(np.cos(th), np.ones(cols)), np.outer(np.sin(th), np.sin(ph))], -1)
     v = v.reshape(-1, 3)
-    return v, v.copy(), _grid(rows, cols)
+    return v, v.copy(), grid(rows, cols)
 
 
 def _cylinder(cols=11):
@@ -40,7 +40,7 @@ def _cylinder(cols=11):
     v = np.concatenate([ring, ring + up, ring, ring + up])
     n = np.concatenate([ring, ring, 0 * ring - up, 0 * ring + up])
     caps = [[2 * cols + k * cols, 2 * cols + k * cols + i, 2 * cols + k * cols + i + 1] for k in (0, 1) for i in range(1, cols - 2)]
-    return v, n, np.concatenate([_grid(2, cols), np.array(caps)])
+    return v, n, np.concatenate([grid(2, cols), np.array(caps)])
 
 
 def _torus(cols=21, rows=7, thick=.1):
@@ -50,7 +50,7 @@ def _torus(cols=21, rows=7, thick=.1):
     r = 1 + thick * np.cos(b)
     v = np.stack([r * np.cos(a), r * np.sin(a), thick * np.sin(b)], -1).reshape(-1, 3)
     n = np.stack([np.cos(b) * np.cos(a), np.cos(b) * np.sin(a), np.sin(b)], -1).reshape(-1, 3)
-    return v, n, _grid(cols, rows)
+    return v, n, grid(cols, rows)
 
 
 def _dome(rows=5, cols=17):
@@ -58,14 +58,14 @@ def _dome(rows=5, cols=17):
     th, ph = np.linspace(0, 1.25, rows), np.linspace(0, 2 * np.pi, cols)
     v = np.stack([np.outer(np.sin(th), np.cos(ph)), np.outer(np.cos(th), np.ones(cols)), np.outer(np.sin(th), np.sin(ph))], -1)
     v = v.reshape(-1, 3)
-    return v, v.copy(), _grid(rows, cols)
+    return v, v.copy(), grid(rows, cols)
 
 
 def _floor(n=9):
     """Square of side 2 in the x-z plane, facing up."""
     x, z = np.meshgrid(np.linspace(-1, 1, n), np.linspace(-1, 1, n))
     v = np.stack([x.ravel(), 0 * x.ravel(), z.ravel()], 1)
-    return v, np.tile([0, 1., 0], (n * n, 1)), _grid(n, n)
+    return v, np.tile([0, 1., 0], (n * n, 1)), grid(n, n)
 
 
 BOX, SPHERE, CYLINDER, TORUS, TYRE, DOME, FLOOR = _box(), _sphere(), _cylinder(), _torus(thick=.03), _torus(thick=.13), _dome(), _floor()

@@ -3,11 +3,12 @@
 Every builder gets (mesh, place, options); `place` (see Place) knows where hands, feet, seat and floor are, in the
 person's upright axes: x its left, y up, z where the pelvis faces. BUILDERS maps a thing's name to its builder.
 """
+import cv2
 import numpy as np
 
 import palette
 from geometry import X, Y, Z, cross, length, rot, unit
-from meshes import DOME, turn_to
+from meshes import DOME, grid, turn_to
 
 BUILDERS = {}
 
@@ -512,12 +513,48 @@ def brim(m, p, colour, wide=False):
 def bun(m, p, colour, kind):
     G, c = p.bone('head')
     if kind == 'bun':
-        m.ball(c + G @ np.array([0, p.u(.6, 1.9), -1.1]), p.u(.4, .6), colour, G)
+        at, r = c + G @ np.array([p.rng.normal(0, .1), p.u(.6, 1.9), -1.1]), p.u(.35, .55)
+        for k in range(3):                              # coils
+            m.ball(at + G @ p.rng.normal(0, .1, 3), r * p.rng.uniform(.8, 1.1, 3), colour * p.u(.8, 1.25), G, spec=.08)
     elif kind == 'tails':
         for x in (-1, 1):
-            m.ball(c + G @ np.array([x * 1.15, .3, -.3]), (.3, .8, .35), colour, G)
+            tail(m, p, G, c + G @ np.array([x * 1., .5, -.35]), np.array([x * .3, 0, 0]), colour, p.u(.9, 2.2))
     else:
-        a = c + G @ np.array([0, p.u(.6, 1.4), -.95])
-        for i in range(4):
-            q = a + G @ np.array([p.rng.normal(0, .08), -.45 * i, -.35]) * 1.
-            m.ball(q, (.33 - .03 * i, .5, .33 - .03 * i), colour * (1 + .1 * p.rng.normal()), G)
+        tail(m, p, G, c + G @ np.array([0, p.u(.6, 1.4), -.85]), np.array([0, .15, -.45]), colour, p.u(1., 3.))
+
+
+def tail(m, p, G, start, out, colour, length):
+    """Bound hair: strands that leave the head and hang down together."""
+    away, sway = G @ out, p.rng.normal(0, .12, 3)
+    m.ball(start + away * .3, .17, p.bright() if p.rng.rand() < .4 else colour * .5)
+    for _ in range(6):
+        spread, tone, full = G @ p.rng.normal(0, .08, 3), colour * p.u(.7, 1.35), p.u(.13, .2)
+        a = start
+        for k in range(1, 5):
+            t = k / 4
+            b = start + away * min(2.2 * t, 1.2) + spread * (1 + 1.2 * t) + (np.array([0, -length, 0]) + sway * length) * t ** 1.4
+            m.bar(a, b, full * (1.15 - .75 * t), tone, spec=.08)
+            a = b
+
+
+@builder()
+def blanket(m, p, upto):
+    """Cloth that lies over the legs, up to a height of the resting body."""
+    rest = p.renderer.arrays['attrs'][:13380:3]
+    below = (rest[:, 4] < upto) & (rest[:, 0] < .5)
+    v = (p.body.verts[:13380:3] @ p.tilt.T)[below]
+    low, high = v.min(0)[[0, 2]] - p.u(.3, 2.5), v.max(0)[[0, 2]] + p.u(.1, .6)
+    n = 22
+    cell = ((v[:, [0, 2]] - low) / (high - low) * n).astype(int).clip(0, n - 1)
+    h = np.full((n, n), p.floor, np.float32)
+    np.maximum.at(h, (cell[:, 0], cell[:, 1]), v[:, 1])
+    h = cv2.dilate(h, np.ones((3, 3), np.uint8)) + .1
+    h = np.maximum(cv2.GaussianBlur(h, (0, 0), 1.1), h - .15)
+    folds = cv2.resize(p.rng.normal(0, .13, (9, 9)).astype(np.float32), (n, n), interpolation=cv2.INTER_CUBIC)
+    h += np.abs(folds)
+    step = (high - low) / (n - 1)
+    x, z = np.meshgrid(low[0] + step[0] * np.arange(n), low[1] + step[1] * np.arange(n), indexing='ij')
+    dx, dz = np.gradient(h, *step)
+    normals = np.stack([-dx, np.ones_like(h), -dz], -1).reshape(-1, 3)
+    tone = palette.cloth(p.rng) * (1 + .1 * p.rng.normal(size=(n * n, 1))) if p.rng.rand() < .7 else palette.cloth(p.rng)
+    m.add((np.stack([x, h, z], -1).reshape(-1, 3), normals, grid(n, n)[:, ::-1]), np.eye(3), 0., tone, spec=.02)
