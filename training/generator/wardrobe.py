@@ -64,6 +64,9 @@ def base(rng, sex, child, old):
     m['bump'], m['quilt'] = r.uniform(.35, 1.5), 0.
     for k in ('upper_gloss', 'lower_gloss', 'outer_gloss'):
         m[k] = pick(r, [0., r.uniform(.02, .08), r.uniform(.1, .3)], [.6, .3, .1])      # cotton, smooth cloth, satin
+    m['hood_down'], m['stand_up'] = 0., 0.
+    if m['sleeve'] > .9 and r.rand() < .25:
+        m['hood_down'], m['neck'], m['upper_loose'] = r.uniform(.5, 1.2), 6., r.uniform(.15, .4)
     m['has_outer'] = 0.
     m['outer_sleeve'], m['outer_hem'], m['outer_open'], m['outer_loose'] = 1., -.5, 0., .2
     m['waist'] = r.uniform(.6, 1.6)
@@ -160,6 +163,8 @@ def jacket(m, r, hem=None):
     if r.rand() < .25:
         m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'] = (8., 1., .3, m['outer'], None) if r.rand() < .5 else (m['hat_line'], m['hood'], m['hat_thick'], m['hat'], m['brim'])
     m['scarf'] = float(r.rand() < .18)
+    m['hood_down'] = pick(r, [0., r.uniform(.5, 1.4)], [.65, .35]) * (m['hood'] < .5)
+    m['stand_up'] = pick(r, [0., r.uniform(.05, .3)], [.5, .5])
     k = r.rand()
     if k < .16:
         padded(m, r)

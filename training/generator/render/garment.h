@@ -94,6 +94,13 @@ inline bool deep_below(const Material& m, const float* a) {
   return (!(armhole && m.sleeve < -0.01f) && in_upper(m, a, 0.9f)) || (!(armhole && m.outer_sleeve < -0.01f) && in_outer(m, a, 1.f)) || in_lower(m, a, 0.9f);
 }
 
+// A hood that lies on the back, a collar that stands up.
+inline float neck_cloth(const Material& m, const float* a) {
+  if (a[RY] < 4.6f || a[ARM_W] > 0.5f) return 0;
+  const float hood = smooth(0.9f, 0.f, std::fabs(a[RY] - 5.5f)) * smooth(0.5f, -0.2f, a[RZ]) * smooth(1.5f, 0.7f, std::fabs(a[RX]));
+  return 0.5f * m.hood_down * hood + m.stand_up * smooth(5.6f, 6.1f, a[RY]);
+}
+
 inline float lower_offset(const Material& m, const float* a) {
   float f = 0.55f + 0.6f * noise.at(a[RX] * 0.9f + m.seed, a[RY] * 0.6f, a[RZ] * 0.9f);
   f *= smooth(m.waist + 0.2f, m.waist - 1.2f, a[RY]) + 0.1f;        // tight at the waist
@@ -115,8 +122,9 @@ inline float offset(int l, const Material& m, const float* a) {
       f = std::max(f + 0.25f * fine, 0.f);
       float shirt = 0.06f + m.upper_loose * f;
       if (!arm && a[RY] < m.waist) shirt = std::max(shirt, lower_offset(m, a) + 0.05f);       // worn over what is below
-      if (l == UPPER) return shirt;
-      return (m.has_upper > 0.5f ? shirt : 0.06f) + 0.08f + m.outer_loose * f;
+      const float neck = neck_cloth(m, a);
+      if (l == UPPER) return shirt + (m.has_outer > 0.5f ? 0 : neck);
+      return (m.has_upper > 0.5f ? shirt : 0.06f) + 0.08f + m.outer_loose * f + neck;
     }
     case HAIRCAP: {
       if (m.hat_line < 8.5f && m.hood < 0.5f && in_hat(m, a)) return 0.04f;         // pressed flat
@@ -221,6 +229,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       stitch_top(m.sleeve, m.hem, m.upper2);
       if (m.collar > 0.5f && !arm && y > m.neck - 0.4f) mix(s.c, m.upper2, 0.9f);
       if (!arm && z > 0.1f && m.collar < 0.5f && x * x < 0.6f && line(y + m.vneck * clamp01(1 - std::fabs(x) / (0.25f + 0.5f * m.vneck)), m.neck - 0.14f)) darker(0.7f);
+      if (m.hood_down > 0.2f && z > 0.3f && y > 4.f + m.vneck && line(std::fabs(x) - 0.04f * y, 0.12f)) mix(s.c, m.upper2, 0.7f);      // strings
       if (m.collar > 0.5f && z > 0.2f && std::fabs(x) < 0.09f) buttons(x, y, s.c);
       if (m.tie > 0.5f && z > 0.2f && y < m.neck && std::fabs(x) < 0.1f + 0.035f * (m.neck - y) && y > 1.5f) set(s.c, m.tie_colour);
       if (m.belt > 0.5f && y < m.hem + 0.15f) for (float& c : s.c) c *= 0.5f;
@@ -252,7 +261,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       if (y - m.leg_end > 0.12f && y - m.leg_end < 0.18f) darker(0.75f);                                         // hem
       s.bump = m.bump; s.spec = m.lower_gloss; break;
     case HAIRCAP: case LONGHAIR: set(s.c, m.hair); break;
-    case SHOES: set(s.c, m.shoe); if (y < -8.02f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
+    case SHOES: set(s.c, m.shoe); if (y < -8.06f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
     case HAT: set(s.c, m.hat); s.bump = m.hat_shine > 0.1f ? 0 : 0.15f; s.spec = m.hat_shine; break;
     case SCARF: set(s.c, m.scarf_colour); s.bump = 0.6f; break;
   }

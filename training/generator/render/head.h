@@ -36,7 +36,7 @@ inline float ellipse(float x, float y, float rx, float ry) { x /= rx; y /= ry; r
 inline void beard(const Material& m, const float* a, float* c) {
   const float x = std::fabs(a[RX]), y = a[RY];
   if (m.beard + m.stubble < 0.02f || a[RZ] < 0.1f || y > 7.35f) return;
-  const float low = smooth(6.98f, 6.8f, y - 0.55f * smooth(0.45f, 0.75f, x) + (x < 0.2f ? 0.12f : 0)) * smooth(1.f, 1.6f, ellipse(x, y - 6.62f, 0.26f, 0.1f));
+  const float low = smooth(7.02f, 6.74f, y - 0.5f * smooth(0.45f, 0.75f, x) + (x < 0.2f ? 0.12f : 0)) * smooth(1.f, 1.6f, ellipse(x, y - 6.62f, 0.26f, 0.1f));
   const float rough = 0.8f + 0.28f * noise.at(a[RX] * 14 + m.seed, y * 6, a[RZ] * 14);
   mix(c, m.hair, clamp01(low * rough * std::max(m.beard, 0.35f * m.stubble)));
 }
