@@ -501,12 +501,24 @@ def horse(m, p):
 
 # ------------------------------------------------------------- on the head
 @builder()
-def brim(m, p, colour, wide=False):
+def brim(m, p, colour, edge, wide=False):
+    """The peak of a cap, sometimes worn backwards, or the brim of a hat; edge: height of the hat's edge on the resting body."""
     G, c = p.bone('head')
+    cols = 13
     if wide:
-        m.ball(c + G @ np.array([0, 1.35, .35]), (2.1, .12, 2.2), colour, G)
+        angle, reach, droop, wave = np.linspace(0, 2 * np.pi, 2 * cols), p.u(.5, 1.5), p.u(-.2, .5), p.u(0, .15)
+        long = np.full(2 * cols, reach)
     else:
-        m.ball(c + G @ np.array([0, 1.15, 1.6]), (.75, .1, .95), colour, G @ rot(X, 12))
+        angle, droop, wave = np.linspace(-1.25, 1.25, cols), p.u(.1, .4), 0
+        long = p.u(.8, 1.2) * np.maximum(np.cos(angle * 1.25), 0) ** .6
+    t = np.linspace(0, 1, 4)[:, None]
+    side, ahead = np.sin(angle), np.cos(angle)
+    x, z = side * .78 + t * long * side * (1 if wide else .3), ahead * .98 + t * long * ahead
+    y = -droop * t * long - (0 if wide else .28) * side ** 2 * (.4 + t) + wave * t * np.sin(2 * angle + p.u(0, 6))
+    turn = G @ rot(X, 10) @ (rot(Y, 180) if not wide and p.rng.rand() < .12 else np.eye(3))
+    v = np.stack([x, y, z], -1).reshape(-1, 3)
+    n = np.tile([0, 1., 0], (len(v), 1)) + np.stack([.6 * x, 0 * y, .2 * z], -1).reshape(-1, 3) * droop
+    m.add((v, n, grid(4, len(angle))), turn, c + G @ np.array([0, edge - 6.6, .3]), colour)
 
 
 @builder()

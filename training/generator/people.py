@@ -74,7 +74,7 @@ class Cast:
         place = objects.Place(self.r, body, r)
         worn, used = Mesh(OWN), Mesh(THINGS)
         if m['brim'] and not m['hood']:
-            objects.brim(worn, place, m['hat'], wide=m['brim'] == 'wide')
+            objects.brim(worn, place, m['hat'], m['hat_line'] + .3 * m['hat_slope'], wide=m['brim'] == 'wide')
         if m['bun'] and m['hood'] < .5 and m['hair_line'] < 1:
             objects.bun(worn, place, m['hair'], m['bun'])
         objects.build(used, place, p.things)

@@ -77,6 +77,7 @@ def base(rng, sex, child, old):
     m['skirt_end'], m['dress'] = 2., 0.
     m['shoe_top'] = pick(r, [-9, r.uniform(-7.9, -7.5), r.uniform(-7.3, -6.2), r.uniform(-5.8, -4.4)], [.08, .76, .09, .07])
     m['sock_top'] = pick(r, [-9, r.uniform(-7.2, -6.6), r.uniform(-6, -4.4)], [.5, .38, .12])
+    m['shoe_shine'] = r.rand()
     m['gloves'], m['scarf'] = 0., float(r.rand() < .04)
     m['glasses'] = pick(r, [0, 1, 2], [.77, .13, .10])
     m['brows'], m['mouth'] = r.uniform(.2, 1.), pick(r, [0, r.uniform(.2, .5), r.uniform(.5, .8)], [.5, .15, .35])

@@ -11,6 +11,7 @@ struct Model {
   std::vector<int> tri[MESHES], tri_head, tri_feet, tri_neck;
   int begin[MESHES + 1];            // first vertex of each mesh
   Prints prints;
+  int foot[2][3];                   // heel, inner and outer ball of the left and the right foot
 
   const std::vector<int>& layer(int l) const {
     switch (l) {
@@ -33,6 +34,17 @@ template <class Test> std::vector<int> select(const Model& m, Test test) {
   for (size_t k = 0; k < t.size(); k += 3)
     if (test(&m.attrs[t[k] * NATTR])) out.insert(out.end(), &t[k], &t[k] + 3);
   return out;
+}
+
+// Body vertex nearest to a place of the resting body.
+inline int nearest(const Model& m, V3 at) {
+  int best = 0;
+  float least = 1e9f;
+  for (int v = m.begin[M_BODY]; v < m.begin[M_BODY + 1]; ++v) {
+    const V3 d = load(&m.attrs[v * NATTR + RX]) - at;
+    if (dot(d, d) < least) { least = dot(d, d); best = v; }
+  }
+  return best;
 }
 
 // Global rotation (9) and head position (3) of every bone; x' = G x + T takes resting points to posed ones.

@@ -60,7 +60,7 @@ inline bool in_hat(const Material& m, const float* a) {
 
 inline bool inside(int layer, const Material& m, const float* a) {
   switch (layer) {
-    case BODY: return !(in_upper(m, a, 0.12f) || in_lower(m, a, 0.12f) || in_outer(m, a, 0.25f));
+    case BODY: return !(in_upper(m, a, 0.12f) || in_lower(m, a, 0.12f) || in_outer(m, a, 0.25f) || (m.shoe_top > -8.1f && a[RY] < m.shoe_top - 0.25f));
     case UPPER: return in_upper(m, a, 0) && !in_outer(m, a, 0.3f);
     case OUTER: return in_outer(m, a, 0);
     case LOWER: return in_lower(m, a, 0);
@@ -134,7 +134,7 @@ inline float offset(int l, const Material& m, const float* a) {
                                             + m.curly * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6));
     }
     case LONGHAIR: return m.hat_line < 8.5f && a[RY] > 7.f ? -0.1f : 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
-    case SHOES: return a[RY] > -7.f ? 0.1f + 0.05f * m.bump : 0.10f + 0.1f * smooth(1.2f, 1.6f, a[RZ]);     // toes merge
+    case SHOES: return 0.1f;
     case HAT: return 0.10f + m.hat_thick + (m.hat_thick > 0.2f ? 0 : m.hair_thick * 0.6f);
     case SCARF: return 0.22f + 0.18f * noise.at(a[RX] * 2 + s, a[RY] * 4, a[RZ] * 2) + (m.has_outer > 0.5f ? m.outer_loose * 0.3f : 0);
   }
@@ -185,6 +185,20 @@ inline void buttons(float x, float y, float* c) {
   const float v = y * 1.3f - std::floor(y * 1.3f) - 0.5f;
   const float k = x < -0.05f ? 0.6f : x * x + 0.6f * v * v < 0.0016f ? 1.7f : 1;
   for (int i = 0; i < 3; ++i) c[i] *= k;
+}
+
+inline void shoe(const Material& m, const float* a, Surface& s) {
+  const float x = std::fabs(a[RX]) - 2.2f, y = a[RY], z = a[RZ];
+  set(s.c, m.shoe);
+  s.spec = 0.03f + 0.3f * m.shoe_shine;
+  s.bump = 0.2f;
+  auto darker = [&](float k) { for (float& c : s.c) c *= k; };
+  if (m.shoe_shine < 0.5f && std::fabs(x) < 0.17f && z > 0.45f && z < 1.25f && y > -7.95f) {           // laces over the tongue
+    const float v = z * 5 - std::floor(z * 5);
+    if (v < 0.4f && std::fabs(x) < 0.13f) mix(s.c, m.sole, 0.8f); else darker(0.7f);
+  }
+  if (m.shoe_shine < 0.3f && std::fabs(x) > 0.3f && y > -8.f && y < -7.5f && std::fabs(y + 7.75f - 0.4f * (z - 0.4f)) < 0.06f) mix(s.c, m.sole, 0.7f);      // a stripe
+  if (y < -8.04f) set(s.c, m.sole); else if (y < -8.f) darker(0.5f);
 }
 
 inline Surface material(int layer, const Material& m, const Prints& prints, const float* a) {
@@ -261,7 +275,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       if (y - m.leg_end > 0.12f && y - m.leg_end < 0.18f) darker(0.75f);                                         // hem
       s.bump = m.bump; s.spec = m.lower_gloss; break;
     case HAIRCAP: case LONGHAIR: set(s.c, m.hair); break;
-    case SHOES: set(s.c, m.shoe); if (y < -8.06f) set(s.c, m.sole); s.spec = 0.12f; s.bump = 0.15f; break;
+    case SHOES: shoe(m, a, s); break;
     case HAT: set(s.c, m.hat); s.bump = m.hat_shine > 0.1f ? 0 : 0.15f; s.spec = m.hat_shine; break;
     case SCARF: set(s.c, m.scarf_colour); s.bump = 0.6f; break;
   }

@@ -3,6 +3,7 @@
 // Built by ../renderer.py.
 #include "folds.h"
 #include "hair.h"
+#include "shoe.h"
 #include "shadow.h"
 
 namespace {
@@ -248,6 +249,7 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) RC[3 * i + j] = C.R[3 * i] * R[j] + C.R[3 * i + 1] * R[3 + j] + C.R[3 * i + 2] * R[6 + j];
   store(tc, apply(C.R, load(t)) + load(C.t));
+  const Foot feet[2] = {{M, verts, 1}, {M, verts, 0}};
   const bool head = l == HAIRCAP || l == HAT || l == SCARF;
   for (int v = M.begin[mesh]; v < M.begin[mesh + 1]; ++v) {
     const float* a = &M.attrs[v * NATTR];
@@ -255,9 +257,14 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
     g.in[v] = inside(l, m, a);
     const float d = g.in[v] || l != BODY ? offset(l, m, a) : 0;
     const V3 n = load(norms + 3 * v);
-    g.project(v, C, apply(RC, load(verts + 3 * v) + n * d) + load(tc), apply(RC, n));
+    V3 shift = n * d;
+    if (l == SHOES && a[RZ] > 0.9f) {
+      const float t = front_of_shoe(a);
+      shift = shift * (1 - t) + feet[a[RX] > 0 ? 0 : 1].turned(to_last(a)) * t;
+    }
+    g.project(v, C, apply(RC, load(verts + 3 * v) + shift) + load(tc), apply(RC, n));
   }
-  if (l == UPPER || l == OUTER || l == LOWER || l == SKIRT) shell_normals(M.layer(l), M.begin[mesh], M.begin[mesh + 1], g);
+  if (l == SHOES || l == UPPER || l == OUTER || l == LOWER || l == SKIRT) shell_normals(M.layer(l), M.begin[mesh], M.begin[mesh + 1], g);
 }
 
 }  // namespace
@@ -294,6 +301,11 @@ void* rz_create(int V, int S, int B, const float* bank, const float* heads, cons
   const int order[MESHES + 1] = {0, sizes[0], sizes[1] + sizes[2], sizes[3], sizes[4], sizes[5]};
   m->begin[0] = 0;
   for (int i = 1; i <= MESHES; ++i) m->begin[i] = m->begin[i - 1] + order[i];
+  for (int i = 0; i < 2; ++i) {
+    const float side = i ? -1 : 1;
+    const V3 at[3] = {{2.2f * side, -7.9f, -0.45f}, {1.8f * side, -8.f, 1.f}, {2.65f * side, -8.f, 1.f}};
+    for (int q = 0; q < 3; ++q) m->foot[i][q] = nearest(*m, at[q]);
+  }
   m->prints.n = nprints;
   m->prints.data.assign(prints, prints + size_t(nprints) * PRINT_SIZE * PRINT_SIZE);
   return m;
@@ -393,8 +405,8 @@ void rz_shade(void* h, int n, const float* mats, int ov, const float* overts, co
     while (casting > 0 && oowner[casting - 1] == GROUND) --casting;
     S.add(otris, casting, picture.objects, 0, ov);
     for (int p = 0; p < n; ++p)         // of the others only the clothes cast: skin has ten times their triangles
-      for (int l : {int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(BODY), int(HAT)})
-        if (layer_used(l, materials[p]) && (p == 0 || (l != BODY && l != HAT)))
+      for (int l : {int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(SHOES), int(BODY), int(HAT)})
+        if (layer_used(l, materials[p]) && (p == 0 || (l != BODY && l != HAT && l != SHOES)))
           S.add(M.layer(l).data(), int(M.layer(l).size() / 3), geo[p * LAYERS + l], M.begin[Model::mesh(l)], M.begin[Model::mesh(l) + 1]);
   }
   const Scene scene{M, picture.C, materials, geo.data(), picture.objects, objects, L, S, picture.T};
