@@ -403,11 +403,11 @@ void rz_shade(void* h, int n, const float* mats, int ov, const float* overts, co
     S.begin(load(L.list), geo[BODY], M.begin[0], M.begin[1]);
     int casting = ot;                   // the ground comes last and casts none
     while (casting > 0 && oowner[casting - 1] == GROUND) --casting;
-    S.add(otris, casting, picture.objects, 0, ov);
+    S.add(otris, casting, false, picture.objects, 0, ov);
     for (int p = 0; p < n; ++p)         // of the others only the clothes cast: skin has ten times their triangles
       for (int l : {int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(SHOES), int(BODY), int(HAT)})
         if (layer_used(l, materials[p]) && (p == 0 || (l != BODY && l != HAT && l != SHOES)))
-          S.add(M.layer(l).data(), int(M.layer(l).size() / 3), geo[p * LAYERS + l], M.begin[Model::mesh(l)], M.begin[Model::mesh(l) + 1]);
+          S.add(M.layer(l).data(), int(M.layer(l).size() / 3), l == BODY || l == SHOES, geo[p * LAYERS + l], M.begin[Model::mesh(l)], M.begin[Model::mesh(l) + 1]);
   }
   const Scene scene{M, picture.C, materials, geo.data(), picture.objects, objects, L, S, picture.T};
   resolve(scene, rgba);

@@ -24,8 +24,8 @@ struct Shadow {
     z.assign(N * N, -1e9f);
   }
 
-  // Triangles of a layer of which the vertices are b .. e.
-  void add(const int* tri, int n, const Geometry& g, int b, int e) {
+  // Triangles of a layer of which the vertices are b .. e; closed: those that face away from the light add nothing.
+  void add(const int* tri, int n, bool closed, const Geometry& g, int b, int e) {
     if (int(at.size()) < e) at.resize(e);
     bool near = false;
     for (int v = b; v < e; ++v) {
@@ -39,7 +39,7 @@ struct Shadow {
       const V3 &p0 = at[i[0]], &p1 = at[i[1]], &p2 = at[i[2]];
       const float x[3] = {p0.x, p1.x, p2.x}, y[3] = {p0.y, p1.y, p2.y}, w[3] = {p0.z, p1.z, p2.z};
       const float area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]);
-      if (std::fabs(area) < 1e-7f) continue;
+      if (std::fabs(area) < 1e-7f || (closed && area < 0)) continue;
       const int xa = int(std::max(0.f, std::min({x[0], x[1], x[2]}))), xb = int(std::min(N - 1.f, std::max({x[0], x[1], x[2]})));
       const int ya = int(std::max(0.f, std::min({y[0], y[1], y[2]}))), yb = int(std::min(N - 1.f, std::max({y[0], y[1], y[2]})));
       if (xa > xb || ya > yb) continue;
