@@ -331,14 +331,35 @@ def uniform(m, r):
 OUTFITS = dict(sport=sport, baseball=baseball, winter=winter, beach=beach, biker=biker, rider=rider)
 
 
+def hang(m, hanging):
+    """What reaches over the hips hangs from there, where the pose allows it, and does not follow each leg."""
+    if m['skirt_end'] < 1.5:
+        return
+    key = 'outer_hem' if m['has_outer'] > .5 else 'hem'
+    if m[key] > -.8:
+        return
+    if hanging:
+        m['dress'], m['skirt_end'], m[key] = (2. if key == 'outer_hem' else 1.), m[key], -.4
+    else:
+        m[key] = max(m[key], -1.1)
+
+
 def dress(rng, sex, child, old, activity_outfit, posture):
     """Material values of one person; `brim` and `bun` name extra meshes (see objects.py)."""
     m = base(rng, sex, child, old)
+    hanging = posture in ('stand', 'sit')               # what cloth that hangs like a skirt can be worn in
     if activity_outfit in OUTFITS and rng.rand() < .85:
         OUTFITS[activity_outfit](m, rng)
-        return m
+    else:
+        everyday(m, rng, sex, child, hanging)
+    hang(m, hanging)
+    if m['skirt_end'] < 1.5 and m['leg_end'] < -1:      # little room for trousers below
+        m['lower_loose'], m['flare'] = min(m['lower_loose'], .12), 0.
+    return m
+
+
+def everyday(m, rng, sex, child, hanging):
     k = rng.rand()
-    hanging = posture in ('stand', 'sit')               # what cloth that hangs like a skirt can be worn in
     if k < .26:
         jacket(m, rng)
     elif k < .35:
@@ -363,4 +384,3 @@ def dress(rng, sex, child, old, activity_outfit, posture):
         dark(m, rng)
     if rng.rand() < .06:                                # overalls, one colour
         m['lower'] = m['upper']
-    return m

@@ -115,7 +115,7 @@ inline float offset(int l, const Material& m, const float* a) {
     case LOWER: return lower_offset(m, a);
     case UPPER: case OUTER: case SKIRT: {
       float f = 0.55f + 0.6f * noise.at(a[RX] * 0.9f + s, a[RY] * 0.6f, a[RZ] * 0.9f);
-      if (l == SKIRT) return is_coat(m) ? 0.16f + m.outer_loose * std::max(f, 0.f) : 0.03f + m.lower_loose * std::max(f, 0.f);
+      if (l == SKIRT) return is_coat(m) ? 0.2f + m.outer_loose * std::max(f, 0.f) : 0.08f + m.lower_loose * std::max(f, 0.f);
       const bool arm = a[ARM_W] > 0.5f;
       const float fine = noise.at(a[RX] * 2.5f + s, arm ? a[ALONG] * 12 : a[RY] * 2.2f, a[RZ] * 2.5f);
       if (!arm) f *= 0.25f + 0.75f * smooth(5.6f, 3.5f, a[RY]);
