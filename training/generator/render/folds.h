@@ -46,7 +46,8 @@ inline Relief folds(const Material& m, const float* a, float strength, float han
     dl += 0.13f * PI * quilt * std::cos(w) * b / o;
   }
   const float fine = strength * smooth(4.5f, 9.f, px);
-  if (fine > 0.05f) add(0.06f * fine * (0.5f + c), noise.slope(u * 3.4f + s, (l - slant * u) * 3.8f, v * 3.4f + 5), 3.8f, 3.4f, 3.4f, -slant);
+  if (fine > 0.05f)
+    add(0.06f * fine * (0.5f + c), noise.slope(u * 3.4f + s, (l - slant * u) * 3.8f, v * 3.4f + 5), 3.8f, 3.4f, 3.4f, -slant);
   if (!arm) return {h, 0, du, dl, dv};
   return {h, ARM * dl, 0.75f * side * du, 0.66f * du, dv};
 }

@@ -20,12 +20,15 @@ inline bool layer_used(int l, const Material& m) {
   return true;
 }
 
+// How far the neckline is lower in front.
+inline float neckline(const Material& m, float x) { return m.vneck * clamp01(1 - std::fabs(x) / (0.25f + 0.5f * m.vneck)); }
+
 inline bool in_upper(const Material& m, const float* a, float shrink) {
   if (m.has_upper < 0.5f) return false;
   if (a[ARM_W] > 0.5f) return a[ALONG] < m.sleeve - shrink * 0.1f;
   const float x = std::fabs(a[RX]);
   float top = m.neck + 0.35f * clamp01(0.3f - a[RZ]);
-  if (a[RZ] > 0.1f) top -= m.vneck * clamp01(1 - x / (0.25f + 0.5f * m.vneck));
+  if (a[RZ] > 0.1f) top -= neckline(m, x);
   if (m.sleeve < -0.01f && x > 1.35f + 1.5f * (m.sleeve + 0.1f)) return false;
   return a[RY] < top - shrink && a[RY] > m.hem + shrink;
 }
@@ -60,7 +63,8 @@ inline bool in_hat(const Material& m, const float* a) {
 
 inline bool inside(int layer, const Material& m, const float* a) {
   switch (layer) {
-    case BODY: return !(in_upper(m, a, 0.12f) || in_lower(m, a, 0.12f) || in_outer(m, a, 0.25f) || (m.shoe_top > -8.1f && a[RY] < m.shoe_top - 0.25f));
+    case BODY: return !(in_upper(m, a, 0.12f) || in_lower(m, a, 0.12f) || in_outer(m, a, 0.25f)
+                        || (m.shoe_top > -8.1f && a[RY] < m.shoe_top - 0.25f));
     case UPPER: return in_upper(m, a, 0) && !in_outer(m, a, 0.3f);
     case OUTER: return in_outer(m, a, 0);
     case LOWER: return in_lower(m, a, 0);
@@ -91,7 +95,8 @@ inline bool within_reach(int layer, const Material& m, const float* a) {
 // True for skin so far below clothes that no triangle of it can be seen.
 inline bool deep_below(const Material& m, const float* a) {
   const bool armhole = a[ARM_W] < 0.5f && std::fabs(a[RX]) > 0.8f && a[RY] > 3;
-  return (!(armhole && m.sleeve < -0.01f) && in_upper(m, a, 0.9f)) || (!(armhole && m.outer_sleeve < -0.01f) && in_outer(m, a, 1.f)) || in_lower(m, a, 0.9f);
+  return (!(armhole && m.sleeve < -0.01f) && in_upper(m, a, 0.9f)) || in_lower(m, a, 0.9f)
+    || (!(armhole && m.outer_sleeve < -0.01f) && in_outer(m, a, 1.f));
 }
 
 // A hood that lies on the back, a collar that stands up.
@@ -120,7 +125,7 @@ inline float offset(int l, const Material& m, const float* a) {
       const float fine = noise.at(a[RX] * 2.5f + s, arm ? a[ALONG] * 12 : a[RY] * 2.2f, a[RZ] * 2.5f);
       if (!arm) f *= 0.25f + 0.75f * smooth(5.6f, 3.5f, a[RY]);
       f = std::max(f + 0.25f * fine, 0.f);
-      float shirt = 0.06f + m.upper_loose * f;
+      float shirt = 0.09f + m.upper_loose * f;
       if (!arm && a[RY] < m.waist) shirt = std::max(shirt, lower_offset(m, a) + 0.05f);       // worn over what is below
       const float neck = neck_cloth(m, a);
       if (l == UPPER) return shirt + (m.has_outer > 0.5f ? 0 : neck);
@@ -133,7 +138,9 @@ inline float offset(int l, const Material& m, const float* a) {
                                             + 0.4f * noise.at(a[RX] * 4 + s, a[RY] * 1.5f, a[RZ] * 4)
                                             + m.curly * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6));
     }
-    case LONGHAIR: return m.hat_line < 8.5f && a[RY] > 7.f ? -0.1f : 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
+    case LONGHAIR:
+      if (m.hat_line < 8.5f && a[RY] > 7.f) return -0.1f;
+      return 0.1f * noise.at(a[RX] * 2 + s, a[RY] * 2, a[RZ] * 2) + m.curly * 0.2f * noise.at(a[RX] * 6 + s, a[RY] * 6, a[RZ] * 6);
     case SHOES: return 0.1f;
     case HAT: return 0.10f + m.hat_thick + (m.hat_thick > 0.2f ? 0 : m.hair_thick * 0.6f);
     case SCARF: return 0.22f + 0.18f * noise.at(a[RX] * 2 + s, a[RY] * 4, a[RZ] * 2) + (m.has_outer > 0.5f ? m.outer_loose * 0.3f : 0);
@@ -197,7 +204,8 @@ inline void shoe(const Material& m, const float* a, Surface& s) {
     const float v = z * 5 - std::floor(z * 5);
     if (v < 0.4f && std::fabs(x) < 0.13f) mix(s.c, m.sole, 0.8f); else darker(0.7f);
   }
-  if (m.shoe_shine < 0.3f && std::fabs(x) > 0.3f && y > -8.f && y < -7.5f && std::fabs(y + 7.75f - 0.4f * (z - 0.4f)) < 0.06f) mix(s.c, m.sole, 0.7f);      // a stripe
+  const bool stripe = std::fabs(x) > 0.3f && y > -8.f && y < -7.5f && std::fabs(y + 7.75f - 0.4f * (z - 0.4f)) < 0.06f;
+  if (m.shoe_shine < 0.3f && stripe) mix(s.c, m.sole, 0.7f);
   if (y < -8.04f) set(s.c, m.sole); else if (y < -8.f) darker(0.5f);
 }
 
@@ -242,8 +250,8 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       if (m.has_outer < 0.5f) printed(m.upper2);
       stitch_top(m.sleeve, m.hem, m.upper2);
       if (m.collar > 0.5f && !arm && y > m.neck - 0.4f) mix(s.c, m.upper2, 0.9f);
-      if (!arm && z > 0.1f && m.collar < 0.5f && x * x < 0.6f && line(y + m.vneck * clamp01(1 - std::fabs(x) / (0.25f + 0.5f * m.vneck)), m.neck - 0.14f)) darker(0.7f);
-      if (m.hood_down > 0.2f && z > 0.3f && y > 4.f + m.vneck && line(std::fabs(x) - 0.04f * y, 0.12f)) mix(s.c, m.upper2, 0.7f);      // strings
+      if (!arm && z > 0.1f && m.collar < 0.5f && x * x < 0.6f && line(y + neckline(m, x), m.neck - 0.14f)) darker(0.7f);
+      if (m.hood_down > 0.2f && z > 0.3f && y > 4.f + m.vneck && line(std::fabs(x) - 0.04f * y, 0.12f)) mix(s.c, m.upper2, 0.7f);   // strings
       if (m.collar > 0.5f && z > 0.2f && std::fabs(x) < 0.09f) buttons(x, y, s.c);
       if (m.tie > 0.5f && z > 0.2f && y < m.neck && std::fabs(x) < 0.1f + 0.035f * (m.neck - y) && y > 1.5f) set(s.c, m.tie_colour);
       if (m.belt > 0.5f && y < m.hem + 0.15f) for (float& c : s.c) c *= 0.5f;

@@ -36,7 +36,8 @@ inline float ellipse(float x, float y, float rx, float ry) { x /= rx; y /= ry; r
 inline void beard(const Material& m, const float* a, float* c) {
   const float x = std::fabs(a[RX]), y = a[RY];
   if (m.beard + m.stubble < 0.02f || a[RZ] < 0.1f || y > 7.35f) return;
-  const float low = smooth(7.02f, 6.74f, y - 0.5f * smooth(0.45f, 0.75f, x) + (x < 0.2f ? 0.12f : 0)) * smooth(1.f, 1.6f, ellipse(x, y - 6.62f, 0.26f, 0.1f));
+  const float lips = smooth(1.f, 1.6f, ellipse(x, y - 6.62f, 0.26f, 0.1f));
+  const float low = lips * smooth(7.02f, 6.74f, y - 0.5f * smooth(0.45f, 0.75f, x) + (x < 0.2f ? 0.12f : 0));
   const float rough = 0.8f + 0.28f * noise.at(a[RX] * 14 + m.seed, y * 6, a[RZ] * 14);
   mix(c, m.hair, clamp01(low * rough * std::max(m.beard, 0.35f * m.stubble)));
 }
@@ -71,7 +72,12 @@ inline void spectacles(const Material& m, const float* a, Surface& s) {
     }
     s.soft = 0;
   } else if (y > 7.25f && y < 7.36f) mix(s.c, frame, 0.9f);
-  if (m.glasses > 2.5f && z > 0.7f && x < 0.85f) { set(s.c, m.hat); mix(s.c, frame, r < 1.6f ? 0.8f : 0.f); s.spec = 0.8f; s.soft = 0; }    // goggles
+  if (m.glasses > 2.5f && z > 0.7f && x < 0.85f) {      // goggles
+    set(s.c, m.hat);
+    mix(s.c, frame, r < 1.6f ? 0.8f : 0.f);
+    s.spec = 0.8f;
+    s.soft = 0;
+  }
 }
 
 inline void face(const Material& m, const float* a, Surface& s) {
@@ -91,7 +97,8 @@ inline void face(const Material& m, const float* a, Surface& s) {
     const float arch = y - (7.56f - 0.5f * (x - 0.42f) * (x - 0.42f)), thin = 0.022f + 0.028f * m.brows;
     if (std::fabs(arch) < 2 * thin && x > 0.08f && x < 0.66f) {
       const float hairy = 0.7f + 0.5f * noise.at(x * 16 + m.seed, y * 10, a[RX] > 0);
-      mix(s.c, m.hair, clamp01(hairy * smooth(1.6f * thin, 0.5f * thin, std::fabs(arch)) * smooth(0.08f, 0.18f, x) * smooth(0.66f, 0.5f, x)) * (0.45f + 0.45f * m.brows));
+      const float there = smooth(1.6f * thin, 0.5f * thin, std::fabs(arch)) * smooth(0.08f, 0.18f, x) * smooth(0.66f, 0.5f, x);
+      mix(s.c, m.hair, clamp01(hairy * there) * (0.45f + 0.45f * m.brows));
     }
   }
   spectacles(m, a, s);
@@ -100,7 +107,8 @@ inline void face(const Material& m, const float* a, Surface& s) {
 inline void eye(const Material& m, const float* a, Surface& s) {
   static const float iris[4][3] = {{0.05f, 0.025f, 0.015f}, {0.10f, 0.05f, 0.02f}, {0.12f, 0.2f, 0.3f}, {0.12f, 0.16f, 0.09f}};
   const float white[3] = {0.45f, 0.42f, 0.4f}, black[3] = {0.01f, 0.01f, 0.01f}, shine[3] = {1.1f, 1.1f, 1.1f};
-  const float gaze = 0.05f * std::sin(7 * m.seed), x = std::fabs(a[RX]) - 0.308f - (a[RX] > 0 ? gaze : -gaze), y = a[RY] - 7.285f, r = x * x + y * y;
+  const float gaze = (a[RX] > 0 ? 0.05f : -0.05f) * std::sin(7 * m.seed);
+  const float x = std::fabs(a[RX]) - 0.308f - gaze, y = a[RY] - 7.285f, r = x * x + y * y;
   const int colour = int(m.seed * 7) % 7;
   set(s.c, white);
   mix(s.c, iris[colour < 4 ? colour & 1 : colour == 4 ? 1 : colour - 3], smooth(0.0095f, 0.0070f, r));

@@ -253,7 +253,8 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
   const bool head = l == HAIRCAP || l == HAT || l == SCARF;
   for (int v = M.begin[mesh]; v < M.begin[mesh + 1]; ++v) {
     const float* a = &M.attrs[v * NATTR];
-    if ((head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || !within_reach(l, m, a) || (l == BODY && !whole && deep_below(m, a))) { g.iz[v] = -1; g.in[v] = 0; continue; }
+    const bool elsewhere = (head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || (l == BODY && !whole && deep_below(m, a));
+    if (elsewhere || !within_reach(l, m, a)) { g.iz[v] = -1; g.in[v] = 0; continue; }
     g.in[v] = inside(l, m, a);
     const float d = g.in[v] || l != BODY ? offset(l, m, a) : 0;
     const V3 n = load(norms + 3 * v);
@@ -406,8 +407,11 @@ void rz_shade(void* h, int n, const float* mats, int ov, const float* overts, co
     S.add(otris, casting, false, picture.objects, 0, ov);
     for (int p = 0; p < n; ++p)         // of the others only the clothes cast: skin has ten times their triangles
       for (int l : {int(OUTER), int(UPPER), int(LOWER), int(SKIRT), int(SHOES), int(BODY), int(HAT)})
-        if (layer_used(l, materials[p]) && (p == 0 || (l != BODY && l != HAT && l != SHOES)))
-          S.add(M.layer(l).data(), int(M.layer(l).size() / 3), l == BODY || l == SHOES, geo[p * LAYERS + l], M.begin[Model::mesh(l)], M.begin[Model::mesh(l) + 1]);
+        if (layer_used(l, materials[p]) && (p == 0 || (l != BODY && l != HAT && l != SHOES))) {
+          const int mesh = Model::mesh(l);
+          const std::vector<int>& t = M.layer(l);
+          S.add(t.data(), int(t.size() / 3), l == BODY || l == SHOES, geo[p * LAYERS + l], M.begin[mesh], M.begin[mesh + 1]);
+        }
   }
   const Scene scene{M, picture.C, materials, geo.data(), picture.objects, objects, L, S, picture.T};
   resolve(scene, rgba);
