@@ -156,7 +156,7 @@ inline float print_at(const Prints& p, float index, float u, float v) {
   return p.data[(size_t(int(index) % p.n) * PRINT_SIZE + y) * PRINT_SIZE + x] * (1.f / 255);
 }
 
-inline void pattern(int kind, float scale, float seed, const float* c1, const float* c2, const float* a, float* out) {
+inline void pattern(int kind, float scale, float seed, const float* c1, const float* c2, const float* a, float px, float* out) {
   float x = a[RX], y = a[RY], z = a[RZ];
   const bool arm = a[ARM_W] > 0.5f;
   if (arm) { y = -a[ALONG] * 5; x = 2 * z; }
@@ -183,7 +183,8 @@ inline void pattern(int kind, float scale, float seed, const float* c1, const fl
     case 13: t = std::fabs(y - 3.6f - 0.4f * std::sin(seed)) < 0.12f * scale; break;  // band round the chest
     case 14: t = 0.35f * (0.5f + 0.5f * noise.at(x * 0.7f + seed, y * 1.2f, z)) ; break;   // worn denim
   }
-  const float grain = 1 + 0.10f * noise.at(x * 1.7f + seed, y * 1.7f, z * 1.7f) + 0.10f * noise.at(x * 14, y * 14 + seed, z * 14);
+  float grain = 1 + 0.10f * noise.at(x * 1.7f + seed, y * 1.7f, z * 1.7f);
+  if (px > 8) grain += 0.10f * noise.at(x * 14, y * 14 + seed, z * 14);
   for (int i = 0; i < 3; ++i) out[i] = (c1[i] + (c2[i] - c1[i]) * t) * grain;
 }
 
@@ -209,7 +210,8 @@ inline void shoe(const Material& m, const float* a, Surface& s) {
   if (y < -8.04f) set(s.c, m.sole); else if (y < -8.f) darker(0.5f);
 }
 
-inline Surface material(int layer, const Material& m, const Prints& prints, const float* a) {
+// px: pixels per dm
+inline Surface material(int layer, const Material& m, const Prints& prints, const float* a, float px) {
   Surface s;
   const float x = a[RX], y = a[RY], z = a[RZ];
   const bool arm = a[ARM_W] > 0.5f;
@@ -235,7 +237,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
     case BODY: {
       set(s.c, m.skin);
       s.spec = m.spec; s.soft = 1;
-      blood(m, a, s.c);
+      blood(m, a, px, s.c);
       if (a[HEAD_W] > 0.5f && z > 0.2f) face(m, a, s);
       else {
         if (arm && a[ALONG] > 0.98f && m.gloves > 0.5f) { set(s.c, m.glove_colour); s.soft = 0; }
@@ -246,7 +248,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
     }
     case EYES: eye(m, a, s); break;
     case UPPER:
-      pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
+      pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, px, s.c);
       if (m.has_outer < 0.5f) printed(m.upper2);
       stitch_top(m.sleeve, m.hem, m.upper2);
       if (m.collar > 0.5f && !arm && y > m.neck - 0.4f) mix(s.c, m.upper2, 0.9f);
@@ -257,7 +259,7 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       if (m.belt > 0.5f && y < m.hem + 0.15f) for (float& c : s.c) c *= 0.5f;
       s.bump = m.bump; s.spec = m.upper_gloss; break;
     case OUTER:
-      pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
+      pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, px, s.c);
       printed(m.outer2);
       stitch_top(m.outer_sleeve, m.outer_hem, m.outer2);
       if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) for (float& c : s.c) c *= 0.35f;    // zip
@@ -266,13 +268,13 @@ inline Surface material(int layer, const Material& m, const Prints& prints, cons
       s.bump = m.bump; s.spec = m.outer_gloss; break;
     case SKIRT:
       if (is_coat(m)) {
-        pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, s.c);
+        pattern(int(m.outer_pat), m.outer_scale, m.seed + 3, m.outer, m.outer2, a, px, s.c);
         if (m.outer_open <= 0 && z > 0.2f && std::fabs(x) < 0.05f) darker(0.35f);
-      } else if (m.dress > 0.5f) pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, s.c);
-      else pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, s.c);
+      } else if (m.dress > 0.5f) pattern(int(m.upper_pat), m.upper_scale, m.seed, m.upper, m.upper2, a, px, s.c);
+      else pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, px, s.c);
       s.bump = m.bump; break;
     case LOWER:
-      pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, s.c);
+      pattern(int(m.lower_pat), m.lower_scale, m.seed, m.lower, m.lower2, a, px, s.c);
       if (m.belt > 0.5f && y > m.waist - 0.3f) darker(0.25f);
       if (seams & 8) {
         if (z > 0.2f && line(x, 0) && y > -0.6f) darker(0.6f);                                                   // fly

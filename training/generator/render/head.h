@@ -20,9 +20,10 @@ inline void roots(const Material& m, const float* a, float* c) {
 }
 
 // Skin is not of one colour.
-inline void blood(const Material& m, const float* a, float* c) {
+inline void blood(const Material& m, const float* a, float px, float* c) {
   const float x = a[RX], y = a[RY], z = a[RZ];
-  const float n = noise.at(x * 2.5f + m.seed, y * 2.5f, z * 2.5f), fine = 1 + 0.05f * noise.at(x * 11 + m.seed, y * 11, z * 11);
+  const float n = noise.at(x * 2.5f + m.seed, y * 2.5f, z * 2.5f);
+  const float fine = px > 8 ? 1 + 0.05f * noise.at(x * 11 + m.seed, y * 11, z * 11) : 1;
   float red = n;
   if (a[ARM_W] > 0.5f && a[ALONG] > 1.05f) red += 1;                                // hands
   if (a[HEAD_W] > 0.5f && z < 0.35f && std::fabs(x) > 0.68f) red += 1.5f;           // ears

@@ -156,19 +156,20 @@ void shade(const Scene& s, int o, float* out) {
       n = n + g.nrm[t[q]] * b[q];
       p = p + g.pos[t[q]] * b[q];
     }
+    const float px = 0.5f * sample_scale(s, o);
     auto patch = [&] {
       const float* all = s.M.attrs.data();
       return Patch(g.pos[t[0]], g.pos[t[1]], g.pos[t[2]], all + t[0] * NATTR, all + t[1] * NATTR, all + t[2] * NATTR);
     };
-    surface = material(f.layer, m, s.M.prints, a);
+    surface = material(f.layer, m, s.M.prints, a, px);
     n = unit(n);
     if (surface.bump > 0.02f) {
-      const Relief r = folds(m, a, surface.bump, hanging(f.layer, m, a), f.layer == OUTER ? m.quilt : 0, 0.5f * sample_scale(s, o));
+      const Relief r = folds(m, a, surface.bump, hanging(f.layer, m, a), f.layer == OUTER ? m.quilt : 0, px);
       n = embossed(n, patch(), r);
       valley = clamp01(-2.5f * r.h);
     }
     if (f.layer == HAIRCAP || f.layer == LONGHAIR) {
-      hair = strands(m, a, n, patch(), 0.5f * sample_scale(s, o));
+      hair = strands(m, a, n, patch(), px);
       n = hair.n;
       for (float& c : surface.c) c *= hair.shade;
       surface.spec = hair.gloss;

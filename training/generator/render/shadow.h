@@ -29,6 +29,7 @@ struct Shadow {
     if (int(at.size()) < e) at.resize(e);
     bool near = false;
     for (int v = b; v < e; ++v) {
+      if (g.iz[v] <= 0) continue;
       at[v] = {(dot(ax, g.pos[v]) - cx) * scale + N / 2, (dot(ay, g.pos[v]) - cy) * scale + N / 2, dot(d, g.pos[v])};
       near |= at[v].x > 0 && at[v].x < N && at[v].y > 0 && at[v].y < N;
     }
