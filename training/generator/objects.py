@@ -537,16 +537,18 @@ def bun(m, p, colour, kind):
 
 def tail(m, p, G, start, out, colour, length):
     """Bound hair: strands that leave the head and hang down together."""
-    away, sway = G @ out, p.rng.normal(0, .12, 3)
-    m.ball(start + away * .3, .17, p.bright() if p.rng.rand() < .4 else colour * .5)
-    for _ in range(6):
-        spread, tone, full = G @ p.rng.normal(0, .08, 3), colour * p.u(.7, 1.35), p.u(.13, .2)
-        a = start
-        for k in range(1, 5):
-            t = k / 4
-            b = start + away * min(2.2 * t, 1.2) + spread * (1 + 1.2 * t) + (np.array([0, -length, 0]) + sway * length) * t ** 1.4
-            m.bar(a, b, full * (1.15 - .75 * t), tone, spec=.08)
-            a = b
+    strands, rows, cols = 6, 5, 6
+    m.ball(start + G @ out * .3, .17, p.bright() if p.rng.rand() < .4 else colour * .5)
+    t = np.linspace(0, 1, rows)[None, :, None]
+    spread, sway = p.rng.normal(0, .08, (strands, 1, 3)), p.rng.normal(0, .12, 3)
+    middle = start + G @ out * np.minimum(2.2 * t, 1.2) + spread * (1 + 1.2 * t) + (sway - [0, 1, 0]) * length * t ** 1.4
+    radius = p.rng.uniform(.14, .22, (strands, 1, 1)) * (1.1 - .8 * t)
+    around = np.linspace(0, 2 * np.pi, cols)
+    n = np.stack([np.cos(around), 0 * around, np.sin(around)], -1)
+    v = (middle[:, :, None] + radius[..., None] * n).reshape(-1, 3)
+    tone = np.repeat(p.rng.uniform(.7, 1.35, strands), rows * cols)[:, None] * colour
+    tri = np.concatenate([grid(rows, cols) + rows * cols * k for k in range(strands)])
+    m.add((v, np.tile(n, (strands * rows, 1)), tri), np.eye(3), 0., tone, spec=.08)
 
 
 @builder()

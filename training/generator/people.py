@@ -7,7 +7,6 @@ import wardrobe
 from activities import ACTIVITIES
 from assets import AGE_MEANS
 from chance import pick
-from geometry import unit
 from meshes import Mesh
 from skeleton import Skeleton
 
@@ -22,12 +21,12 @@ BENDS = dict(elbow=(5, 7, 9), knee=(11, 13, 15), hip=(5, 11, 13))      # left ke
 
 def bends(kps):
     """How far elbows, knees and hips are bent, 0 straight .. 1: there cloth is creased."""
-    out = {}
-    for name, joints in BENDS.items():
-        for side, shift in (('l', 0), ('r', 1)):
-            a, b, c = (kps[k + shift].astype(float) for k in joints)
-            out[f'bend_{name}_{side}'] = float(np.clip(np.arccos(np.clip(unit(b - a) @ unit(c - b), -1, 1)) / 1.6, 0, 1))
-    return out
+    joints = np.array([[k + side for k in chain] for chain in BENDS.values() for side in (0, 1)])
+    a, b, c = kps[joints[:, 0]], kps[joints[:, 1]], kps[joints[:, 2]]
+    u, v = b - a, c - b
+    cos = (u * v).sum(1) / np.sqrt((u * u).sum(1) * (v * v).sum(1))
+    bend = np.clip(np.arccos(np.clip(cos, -1, 1)) / 1.6, 0, 1)
+    return {f'bend_{name}_{side}': bend[2 * i + k] for i, name in enumerate(BENDS) for k, side in enumerate('lr')}
 
 
 class Cast:

@@ -352,6 +352,9 @@ def dress(rng, sex, child, old, activity_outfit, posture):
         OUTFITS[activity_outfit](m, rng)
     else:
         everyday(m, rng, sex, child, hanging)
+    if sex == 'female' and m['has_upper'] < .5:         # bathing costume
+        m['has_upper'], m['sleeve'], m['hem'], m['neck'], m['upper_loose'] = 1., -.1, rng.choice([2.9, -.4]), rng.uniform(4.3, 4.8), .03
+        m['hood_down'], m['print_front'] = 0., -1.
     hang(m, hanging)
     if m['skirt_end'] < 1.5 and m['leg_end'] < -1:      # little room for trousers below
         m['lower_loose'], m['flare'] = min(m['lower_loose'], .12), 0.

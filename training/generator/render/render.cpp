@@ -57,14 +57,15 @@ inline float sample_scale(const Scene& s, int o) {
 
 // Share of the surroundings that is nearer to the camera than the sample: dark creases and contacts.
 float occlusion(const Scene& s, int o) {
-  static const float dir[8][2] = {{1, 0}, {.7f, .7f}, {0, 1}, {-.7f, .7f}, {-1, 0}, {-.7f, -.7f}, {0, -1}, {.7f, -.7f}};
+  constexpr int N = 6;
+  static const float dir[N][2] = {{1, 0}, {.5f, .87f}, {-.5f, .87f}, {-1, 0}, {-.5f, -.87f}, {.5f, -.87f}};
   const Target& T = s.T;
   const int x = o % T.W, y = o / T.W;
   const float iz = T.z[o], depth = 1 / iz;
   const float unit_px = sample_scale(s, o);
   const uint32_t grain = (uint32_t(x) * 374761393u + uint32_t(y) * 668265263u) * 1274126177u;      // no pattern in the radii
   float sum = 0;
-  for (int q = 0; q < 8; ++q) {
+  for (int q = 0; q < N; ++q) {
     const float r = unit_px * (q & 1 ? 0.35f : 0.9f) * (0.8f + 0.4f * ((grain >> (8 + 3 * q)) & 7) / 7.f);
     const int u = x + int(dir[q][0] * r), v = y + int(dir[q][1] * r);
     if (u < 0 || v < 0 || u >= T.W || v >= T.H || T.z[v * T.W + u] <= iz) continue;
@@ -72,7 +73,7 @@ float occlusion(const Scene& s, int o) {
     if (nearer <= 0.06f || nearer >= 3.5f || is_ground(s, v * T.W + u)) continue;
     sum += smooth(0.06f, 0.5f, nearer) * smooth(3.5f, 1.5f, nearer);
   }
-  return sum / 8;
+  return sum / N;
 }
 
 // Highlight of a surface (power 16), or of hair that runs along a direction.
@@ -241,9 +242,9 @@ void shell_normals(const std::vector<int>& t, int begin, int end, Geometry& g) {
   }
 }
 
-// Fills the geometry of one layer of one person; whole: even skin that clothes hide.
+// Fills the geometry of one layer of one person. Of skin deep below clothes the shadow map needs a few places.
 void place(const Model& M, const Material& m, int l, const Camera& C, const float* R, const float* t, const float* verts,
-           const float* norms, bool whole, Geometry& g) {
+           const float* norms, Geometry& g) {
   const int mesh = Model::mesh(l);
   g.resize(M.V);
   float RC[9], tc[3];                   // rest of the body to camera in one step
@@ -254,7 +255,7 @@ void place(const Model& M, const Material& m, int l, const Camera& C, const floa
   const bool head = l == HAIRCAP || l == HAT || l == SCARF;
   for (int v = M.begin[mesh]; v < M.begin[mesh + 1]; ++v) {
     const float* a = &M.attrs[v * NATTR];
-    const bool elsewhere = (head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || (l == BODY && !whole && deep_below(m, a));
+    const bool elsewhere = (head && a[RY] < 5.f) || (l == SHOES && a[RY] > m.shoe_top + 1.0f) || (l == BODY && v % Shadow::STEP && deep_below(m, a));
     if (elsewhere || !within_reach(l, m, a)) { g.iz[v] = -1; g.in[v] = 0; continue; }
     g.in[v] = inside(l, m, a);
     const float d = g.in[v] || l != BODY ? offset(l, m, a) : 0;
@@ -373,7 +374,7 @@ void rz_draw(void* h, int W, int H, const int* clip, const float* cam, int n, co
       const Material& m = materials[p];
       if (!layer_used(l, m)) continue;
       Geometry& g = geo[p * LAYERS + l];
-      place(M, m, l, C, xf + 12 * p, xf + 12 * p + 9, verts[p], norms[p], p == 0, g);
+      place(M, m, l, C, xf + 12 * p, xf + 12 * p + 9, verts[p], norms[p], g);
       const std::vector<int>& tri = M.layer(l);
       const bool cull = l == BODY || l == SHOES || l == EYES || l == HAIRCAP || l == HAT;
       raster(tri.data(), int(tri.size() / 3), cull, p, l, g, T, [&](int k, float b0, float b1, float b2) {

@@ -3,7 +3,7 @@
 #include "raster.h"
 
 struct Shadow {
-  static const int N = 224;
+  static const int N = 224, STEP = 7; // side of the map; every STEPth vertex frames it
   V3 ax, ay, d;
   float cx, cy, scale;
   std::vector<float> z;
@@ -15,7 +15,7 @@ struct Shadow {
     ax = unit(cross(std::fabs(d.y) < 0.9f ? V3{0, 1, 0} : V3{1, 0, 0}, d));
     ay = cross(d, ax);
     float x0 = 1e9f, x1 = -1e9f, y0 = 1e9f, y1 = -1e9f;
-    for (int v = b; v < e; v += 7) {
+    for (int v = b; v < e; v += STEP) {
       const float x = dot(ax, g.pos[v]), y = dot(ay, g.pos[v]);
       x0 = std::min(x0, x); x1 = std::max(x1, x); y0 = std::min(y0, y); y1 = std::max(y1, y);
     }
