@@ -361,7 +361,7 @@ class Materials:
         """Print: lines of text, headings, pictures; on paper, posters or screens."""
         r = self.rng
         dark = r.rand() < .35
-        img = np.full((TILE, TILE, 3), 1, np.float32) * (self.any() * .35 + (20 if dark else 150))
+        img = uint8(np.full((TILE, TILE, 3), 1, np.float32) * (self.any() * .35 + (20 if dark else 150)))
         y = 20
         while y < TILE - 30:
             k, size = r.randint(4), r.randint(8, 30)
