@@ -165,15 +165,20 @@ class Trainer:
             say('fused layers: ' + ', '.join(f'{k} {v:.2f}' for k, v in wrong.items()), 'of the error that bfloat16 makes')
             self.fused = max(wrong.values()) < fused.ACCEPTED
             if not self.fused:
-                say('fused layers are WRONG here: not used')
+                say('fused layers are wrong here: not used')
 
     def record(self, sizes):
         """Records a graph per (size, crops per step). Weights and the optimizer's state are as before afterwards."""
         weights = [v.clone() for v in self.net.state_dict().values()]
         moments = {p: {k: v.clone() for k, v in s.items()} for p, s in self.opt.state.items()}
         self.net.train()
-        for size, n in sizes:
-            self.graphs[size, n] = Graph(self, size, n)
+        try:
+            for size, n in sizes:
+                self.graphs[size, n] = Graph(self, size, n)
+        finally:
+            self._restore(weights, moments)
+
+    def _restore(self, weights, moments):
         with torch.no_grad():
             for v, kept in zip(self.net.state_dict().values(), weights):
                 v.copy_(kept)
@@ -319,7 +324,7 @@ def main():
         say(o.config, parameter_count(trainer.net), 'parameters on', o.device, torch.__version__)
         trainer.check_fused(say)
         if device.type == 'cuda' and o.graphs:
-            trainer.record([(size, batch_of(o, size)) for size in sizes_of(o)])
+            record(o, trainer, say)
             say(f'{time.time() - began:.1f} s: {len(trainer.graphs)} graphs recorded')
         held = HeldOut(o, backgrounds, device)
         if o.workers and o.backgrounds > first:     # the rest while the training runs
@@ -335,6 +340,15 @@ def main():
         if feeder:
             feeder.stopping.set()
         workers.stop(processes + (held.processes if held else []) + (more.running if more else []))
+
+
+def record(o, trainer, say):
+    """Records the graphs that the run needs; without them it is slower, not wrong."""
+    try:
+        trainer.record([(size, batch_of(o, size)) for size in sizes_of(o)])
+    except RuntimeError as e:
+        trainer.graphs.clear()
+        say('no graphs:', e)
 
 
 def batch_of(o, size):
