@@ -3,7 +3,7 @@
 python train.py --out DIR --seconds 530 --workers 15            # starts the generator itself
 python train.py --out DIR --pool DIR --workers 0 --pool-workers 1 ...   # reads a pool that something else fills
 
-The learning rate is a cosine over the wall-clock budget; `--resume FILE` goes on from a `resume.pth` where that stood. Everything
+The learning rate is a cosine over the wall-clock budget, or over --steps; `--resume FILE` goes on from a `resume.pth` where that stood. Everything
 random comes from --seed, but a run depends on how fast the machine is.
 """
 import argparse
@@ -62,7 +62,7 @@ def arguments():
     a.add_argument('--val', type=int, default=512, help='held-out records; 0: none')
     a.add_argument('--no-graphs', dest='graphs', action='store_false', help='queue every kernel of a step by itself')
     a.add_argument('--plain', action='store_true', help='the network as model.py has it, without layers.cu')
-    a.add_argument('--steps', type=int, help='stop after so many steps (for tests)')
+    a.add_argument('--steps', type=int, help='so many steps instead of so many seconds: the same on a slower or faster machine')
     a.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return a.parse_args()
 
@@ -392,8 +392,8 @@ def run(o, trainer, store, feeder, held, say, more=None):
     while True:
         now = time.time()
         spent = trainer.done + now - t0
-        part = spent / o.seconds
-        if part >= 1 or (o.steps and trainer.step >= o.steps):
+        part = trainer.step / o.steps if o.steps else spent / o.seconds
+        if part >= 1:
             break
         if feeder.error:
             raise feeder.error
@@ -416,7 +416,7 @@ def run(o, trainer, store, feeder, held, say, more=None):
             trainer.save(spent)
             report(trainer, held.batches(), size, say, f'{spent:.0f} s')
     spent = trainer.done + time.time() - t0
-    trainer.save(min(spent, o.seconds))
+    trainer.save(spent if o.steps else min(spent, o.seconds))
     say(f'end: {spent:.0f} s, {trainer.step} steps, {trainer.seen} crops, {(trainer.seen - first_seen) / (time.time() - t0):.0f} crops/s, '
         f'{store.records} records')
     val = held.batches()
