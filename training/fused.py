@@ -84,8 +84,8 @@ def difference(net, normalise, size, n=32):
             maps = forward()[:, :17].float()
         ((maps - goal) ** 2).sum((1, 2, 3)).mean().backward()
         statistics = [v.float() for k, v in net.state_dict().items() if 'running_' in k]
-        return dict(maps=maps.detach().flatten(), gradients=torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None and p.ndim > 1]),
-                    statistics=torch.cat(statistics))
+        gradients = [p.grad.flatten() for p in net.parameters() if p.grad is not None and p.ndim > 1]
+        return dict(maps=maps.detach().flatten(), gradients=torch.cat(gradients), statistics=torch.cat(statistics))
     exact, plain = run(lambda: net(normalise(image)), False), run(lambda: net(normalise(image)), True)
     fast = run(lambda: forward(net, image), True)
     net.load_state_dict(kept)

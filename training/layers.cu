@@ -224,8 +224,8 @@ struct PoolBackward {
 };
 
 // ---------------------------------------------------------------------------------------------------------------- the picture
-/** uint8 [n, h, w, 3] to normalised cells of 2 x 2 pixels, [n, h / 2 + 3, w / 2 + 3, 16]: dy, dx, colour and four zeros; two rows and columns
-    of nothing before the picture and one after it. A 7 x 7 convolution of stride 2 is a 4 x 4 one of these cells. */
+/** uint8 [n, h, w, 3] to normalised cells of 2 x 2 pixels, [n, h / 2 + 3, w / 2 + 3, 16]: dy, dx, colour and four zeros; two rows and
+    columns of nothing before the picture and one after it. A 7 x 7 convolution of stride 2 is a 4 x 4 one of these cells. */
 struct Cells {
   const uint8_t *image;
   bf16 *out;
@@ -306,7 +306,10 @@ template <class F> __global__ void finish(F f, int blocks, int channels, double 
   __shared__ double all[2][128];
   int c = blockIdx.x, t = threadIdx.x;
   double one = 0, two = 0;
-  for (int b = t; b < blocks; b += 128) one += f.partial[(size_t(b) * 2) * channels + c], two += f.partial[(size_t(b) * 2 + 1) * channels + c];
+  for (int b = t; b < blocks; b += 128) {
+    const float *row = f.partial + size_t(b) * 2 * channels + c;
+    one += row[0], two += row[channels];
+  }
   all[0][t] = one, all[1][t] = two;
   for (int half = 64; half; half /= 2) {
     __syncthreads();
@@ -379,7 +382,8 @@ int norm_forward(const Job *job) {
   Coefficients k(j.coefficients, j.channels);
   int groups = j.channels / 8;
   reduce(Moments{j.x}, statistics(j), j.rows, j.channels, j.rows, j.partial, j.stream);
-  run(Normalise{j.x, j.residual, j.y, k.scale, k.shift, uint32_t(groups), j.relu, {uint32_t(j.h), uint32_t(j.w)}}, j.rows * groups, groups, j.stream);
+  Shuffle place = {uint32_t(j.h), uint32_t(j.w)};
+  run(Normalise{j.x, j.residual, j.y, k.scale, k.shift, uint32_t(groups), j.relu, place}, j.rows * groups, groups, j.stream);
   return status();
 }
 

@@ -100,7 +100,10 @@ __global__ void __launch_bounds__(THREADS) losses(Sample all, Size size) {
   __syncthreads();
   if (t < JOINTS) {
     Sums q = {};
-    for (int k = 0; k < THREADS / 32; k++) q.m += parts[k][t].m, q.t += parts[k][t].t, q.cross += parts[k][t].cross, q.much += parts[k][t].much;
+    for (int k = 0; k < THREADS / 32; k++) {
+      const Sums &p = parts[k][t];
+      q.m += p.m, q.t += p.t, q.cross += p.cross, q.much += p.much;
+    }
     total[t] = q;
     finish(q, s, t);
   }

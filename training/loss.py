@@ -14,7 +14,7 @@ class _Losses(torch.autograd.Function):
     def forward(ctx, maps, joints, sigma):
         n, c, h, w = maps.shape
         maps = maps.contiguous(memory_format=torch.channels_last)
-        assert maps.dtype == torch.bfloat16 and c == 24 and joints.shape == (n, 17, 5) and max(h, w) <= 64, (maps.dtype, maps.shape, joints.shape)
+        assert maps.dtype == torch.bfloat16 and c == 24 and max(h, w) <= 64 and joints.shape == (n, 17, 5), (maps.dtype, maps.shape)
         joints, gradient = joints.float().contiguous(), torch.empty_like(maps)
         each = torch.empty(n, 17, 2, device=maps.device)
         if maps.is_cuda not in _libraries:
@@ -40,6 +40,7 @@ def losses(maps, kps, absent, size, mix, share):
     weight = kps[..., 2]
     other = torch.where(absent, torch.full_like(weight, ABSENT_WEIGHT), weight)
     weight, other = weight / weight.sum().clamp_min(1), other / other.sum().clamp_min(1)
-    joints = torch.stack([kps[..., 0] * ((w - 1) / (W - 1)), kps[..., 1] * ((h - 1) / (H - 1)), mix * weight, share * other, (~absent).float()], -1)
+    x, y = kps[..., 0] * ((w - 1) / (W - 1)), kps[..., 1] * ((h - 1) / (H - 1))
+    joints = torch.stack([x, y, mix * weight, share * other, (~absent).float()], -1)
     total, each = _Losses.apply(maps, joints, sigma_of(h))
     return (each[..., 0] * weight).sum(), (each[..., 1] * other).sum(), total

@@ -3,15 +3,13 @@
 python train.py --out DIR --seconds 530 --workers 15            # starts the generator itself
 python train.py --out DIR --pool DIR --workers 0 --pool-workers 1 ...   # reads a pool that something else fills
 
-The learning rate is a cosine over the wall-clock budget, or over --steps; `--resume FILE` goes on from a `resume.pth` where that stood. Everything
-random comes from --seed, but a run depends on how fast the machine is.
+The learning rate is a cosine over the wall-clock budget, or over --steps; `--resume FILE` goes on from a `resume.pth` where that stood.
+Everything random comes from --seed, but a run depends on how fast the machine is.
 """
 import argparse
 import json
 import math
 import os
-import sys
-import threading
 import time
 
 os.environ.setdefault('OMP_NUM_THREADS', '4')
@@ -26,7 +24,7 @@ import workers
 from compose import Composer
 from draw import sheet
 from graph import Graph
-from model import CONFIGS, FLIP, MEAN, STD, build, parameter_count
+from model import CONFIGS, MEAN, STD, build, parameter_count
 from pool import Feeder, Pool, Store
 from weights import load
 
@@ -190,7 +188,8 @@ class Trainer:
     def save(self, spent, final=False):
         half = lambda v: v.to(torch.bfloat16) if torch.is_tensor(v) and v.is_floating_point() and v.ndim else v
         state = self.opt.state_dict()
-        state = dict(param_groups=[dict(g, lr=float(g['lr'])) for g in state['param_groups']], state={k: {n: half(v) for n, v in s.items()} for k, s in state['state'].items()})
+        state = dict(param_groups=[dict(g, lr=float(g['lr'])) for g in state['param_groups']],
+                     state={k: {n: half(v) for n, v in s.items()} for k, s in state['state'].items()})
         cpu = lambda d: {k: v.detach().cpu().contiguous() for k, v in d.items()}
         meta = dict(config=self.config, name=self.o.config, step=self.step, seen=self.seen, spent=spent, seed=self.o.seed)
         self._write('ema.pth', dict(meta, state_dict=cpu(self.ema.state_dict())))

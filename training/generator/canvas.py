@@ -10,8 +10,6 @@ CORNERS = np.float32([[0, 0], [1, 0], [1, 1], [0, 1]])
 TURN, TURN_OF_MANY = (np.linspace(0, 2 * np.pi, n, endpoint=False) for n in (16, 8))     # with the corners of boxes
 BLOB = np.exp(-np.square(np.mgrid[-1:1:64j, -1:1:64j]).sum(0) * 3.2).astype(np.float32)
 BLOB *= np.clip(1.2 - np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]), 0, .3).astype(np.float32) / .3
-
-
 NIGHT = np.zeros((S, S, 3), np.uint8)
 
 

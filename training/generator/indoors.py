@@ -9,7 +9,6 @@ from stage import LARGE, Stage
 class Indoors(Stage):
     def room_shell(self, img):
         """Walls, ceiling and floor in perspective; the back wall's bounds."""
-        r = self.rng
         x0, x1 = sorted((self.u(-300, 180), self.u(290, 800)))
         y0, y1 = self.u(-350, 60), self.u(240, 470)
         cx, cy, far = (x0 + x1) / 2 + self.u(-60, 60), self.u(100, 260), self.u(2.2, 4)

@@ -2,7 +2,6 @@
 import numpy as np
 
 import objects
-import palette
 import wardrobe
 from activities import ACTIVITIES
 from assets import AGE_MEANS
