@@ -71,6 +71,21 @@ describe('buildPoseEstimator', () => {
     });
   });
 
+  it.each([
+    [{ type: 'HourglassNet', num_stacks: 0 }, 'model.backbone.num_stacks: found 0; expected a whole number from 1.'],
+    [{ type: 'HourglassNet', downsample_times: 6 }, 'model.backbone: found downsample_times 6, stage_channels [256, '],
+    [{ type: 'CPM', in_channels: 1, out_channels: 3 }, 'model.backbone.in_channels: found 1; expected 3.'],
+    [
+      { type: 'CPM', in_channels: 3, out_channels: 3, num_stages: 0.5 },
+      'model.backbone.num_stages: found 0.5; expected',
+    ],
+  ] as [ConfigDict, string][])('says what is wrong with a backbone: %j', async (backbone, message) => {
+    await expect(buildPoseEstimator({ ...MODEL, backbone })).rejects.toMatchObject({
+      code: 'ConfigError',
+      message: expect.stringContaining(message),
+    });
+  });
+
   it('moves what old heads did into a neck', () => {
     const head = {
       type: 'HeatmapHead',
@@ -110,6 +125,19 @@ describe('heads', () => {
       ...{ 'gau.o.weight': '256,512', 'gau.uv.weight': '1152,256', 'gau.gamma': '2,128', 'gau.beta': '2,128' },
       ...{ 'gau.ln.g': '1', 'gau.res_scale.scale': '256', 'cls_x.weight': '72,256', 'cls_y.weight': '96,256' },
     });
+  });
+
+  it('of several stages want as many from the backbone', async () => {
+    const config = { type: 'CPMHead', in_channels: 4, out_channels: 5, num_stages: 2 };
+    const head = await buildHead(config);
+    expect([...namedParameters(head).keys()]).toEqual(
+      [0, 1].flatMap((i) => [`multi_final_layers.${i}.weight`, `multi_final_layers.${i}.bias`]),
+    );
+    expect(() => head.forward([])).toThrow('head.num_stages: found 2, and 0 from the backbone');
+    await expect(buildHead({ ...config, num_stages: 0 })).rejects.toThrow('head.num_stages: found 0; expected a whole');
+    await expect(buildHead({ ...config, deconv_out_channels: [8] })).rejects.toThrow(
+      'head.deconv_kernel_sizes: found null; expected as many as',
+    );
   });
 
   it('need a decoder to predict', async () => {

@@ -10,8 +10,10 @@ export type BackboneClass = new (config: Readonly<Record<string, unknown>>, wher
 
 export const BACKBONES = /*@__PURE__*/ new Registry<BackboneClass>('BACKBONES', {
   AlexNet: () => import('./alexnet.js').then((m) => m.AlexNet),
+  CPM: () => import('./cpm.js').then((m) => m.CPM),
   CSPNeXt: () => import('./cspnext.js').then((m) => m.CSPNeXt),
   HRNet: () => import('./hrnet.js').then((m) => m.HRNet),
+  HourglassNet: () => import('./hourglass.js').then((m) => m.HourglassNet),
   LiteHRNet: () => import('./litehrnet.js').then((m) => m.LiteHRNet),
   MobileNetV2: () => import('./mobilenet_v2.js').then((m) => m.MobileNetV2),
   MobileNetV3: () => import('./mobilenet_v3.js').then((m) => m.MobileNetV3),

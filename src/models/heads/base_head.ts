@@ -57,6 +57,11 @@ export abstract class BaseHead extends Module<HeadFeats, Tensor[]> {
   /** Turns outputs of the mirrored pictures back into the frame of the original. */
   protected abstract unflip(outputs: Tensor[], meta: SampleMetainfo, testCfg: TestCfg): Tensor[];
 
+  /** Those of `forward`'s outputs that `predict` decodes; heads of several stages run no more than the last. */
+  protected predictOutputs(feats: HeadFeats): Tensor[] {
+    return this.forward(feats);
+  }
+
   /** What `predict` does to raw outputs first, such as a sigmoid. */
   protected activate(outputs: Tensor[]): Tensor[] {
     return outputs;
@@ -94,7 +99,7 @@ export abstract class BaseHead extends Module<HeadFeats, Tensor[]> {
   }
 
   #merged(feats: HeadFeats, samples: readonly PoseDataSample[], testCfg: TestCfg): Tensor[] {
-    const outputs = this.activate(this.forward(feats));
+    const outputs = this.activate(this.predictOutputs(feats));
     if (!testCfg.flipTest) return outputs;
     const meta = this.#flipMeta(samples);
     const halves = outputs.map((output) => tf.split(output, 2, 0));

@@ -5,6 +5,7 @@ import type { HeadClass } from './base_head.js';
 export type { BaseHead, DenseFields, HeadClass, HeadFeats, HeadPrediction } from './base_head.js';
 
 export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
+  CPMHead: () => import('./heatmap_heads/cpm_head.js').then((m) => m.CPMHead),
   HeatmapHead: () => import('./heatmap_heads/heatmap_head.js').then((m) => m.HeatmapHead),
   SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),
   RTMCCHead: () => import('./coord_cls_heads/rtmcc_head.js').then((m) => m.RTMCCHead),
