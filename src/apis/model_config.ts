@@ -72,7 +72,8 @@ export function topdownPipeline(config: PoseConfig): TopdownPipeline {
 
 /** A head with several codecs (MSPN) decodes with the last one. */
 function affineOfCodec(config: PoseConfig): Dict {
-  const codecs = [at(config.model, 'head', 'decoder'), config.codec].map((c) => (Array.isArray(c) ? c.at(-1) : c));
+  const ofHead = at(config.model, 'head', 'pose_cfg', 'decoder') ?? at(config.model, 'head', 'decoder');
+  const codecs = [ofHead, config.codec].map((c) => (Array.isArray(c) ? c.at(-1) : c));
   const codec = codecs.find((c) => isDict(c) && c.input_size !== undefined) as Dict | undefined;
   if (!codec) {
     throw new ConfigError(
@@ -132,7 +133,7 @@ async function metainfoOfConfig(config: PoseConfig): Promise<PoseMetaInfo | null
  * @returns what does not fit, or null
  */
 export function metainfoMismatch(config: PoseConfig, metainfo: PoseMetaInfo): string | null {
-  const head = at(config.model, 'head');
+  const head = at(config.model, 'head', 'pose_cfg') ?? at(config.model, 'head');
   const outputs = at(head, 'num_joints') ?? at(head, 'num_keypoints') ?? at(head, 'out_channels');
   const k = metainfo.numKeypoints;
   // UDP's combined maps are three per keypoint; lists belong to heads with several outputs.

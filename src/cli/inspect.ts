@@ -79,8 +79,10 @@ function describeConfig({ config, configOrigin, configProblem }: Checkpoint): st
     return [...problem, 'config: none found; pass one with --config, or put NAME.config.json beside the file'];
   const model = typeOf(config.model);
   const parts = ['backbone', 'neck', 'head'].map((part) => typeOf(child(config.model, part))).filter(Boolean);
-  const decoder = typeOf(child(child(config.model, 'head'), 'decoder'));
-  const summary = [model, ...parts, decoder].filter(Boolean).join(', ');
+  const head = child(config.model, 'head');
+  const poseHead = child(head, 'pose_cfg');
+  const decoder = typeOf(child(poseHead ?? head, 'decoder'));
+  const summary = [model, ...parts, typeOf(poseHead), decoder].filter(Boolean).join(', ');
   return [...problem, `config: from ${configOrigin}: ${summary || Object.keys(config).join(', ')}`];
 }
 

@@ -81,9 +81,13 @@ export async function buildNeck(config: ConfigDict, where = 'neck'): Promise<Nec
   return new Class(config, where) as Neck;
 }
 
-/** A head of HEADS, with its decoder. */
+/** A head of HEADS, with its decoder; a head around another (`pose_cfg`) gets that one built, as `pose_head`. */
 export async function buildHead(config: ConfigDict, where = 'head'): Promise<BaseHead> {
   const Class = await HEADS.get(checkNode(config, where).type, `${where}.type`);
+  if (config.pose_cfg !== undefined) {
+    const inner = await buildHead(config.pose_cfg as ConfigDict, `${where}.pose_cfg`);
+    return new Class({ ...config, pose_head: inner }, null, where);
+  }
   const decoder = (config.decoder ?? null) as ConfigDict | null;
   return new Class(config, decoder && (await buildDecoder(decoder, `${where}.decoder`)), where);
 }

@@ -10,5 +10,9 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
   SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),
   RTMCCHead: () => import('./coord_cls_heads/rtmcc_head.js').then((m) => m.RTMCCHead),
   RegressionHead: () => import('./regression_heads/regression_head.js').then((m) => m.RegressionHead),
+  IntegralRegressionHead: () =>
+    import('./regression_heads/integral_regression_head.js').then((m) => m.IntegralRegressionHead),
+  DSNTHead: () => import('./regression_heads/dsnt_head.js').then((m) => m.DSNTHead),
   RLEHead: () => import('./regression_heads/rle_head.js').then((m) => m.RLEHead),
+  VisPredictHead: () => import('./hybrid_heads/vis_head.js').then((m) => m.VisPredictHead),
 });

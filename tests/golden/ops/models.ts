@@ -64,7 +64,10 @@ function requireTypes(config: ConfigDict): void {
     need(config, 'pose estimator', POSE_ESTIMATORS);
     need(config.backbone as ConfigDict, 'backbone', BACKBONES);
     need(config.neck as ConfigDict, 'neck', NECKS);
-    const head = config.head as ConfigDict | undefined;
+    const outer = config.head as ConfigDict | undefined;
+    need(outer, 'head', HEADS);
+    // VisPredictHead is a head around another.
+    const head = (outer?.pose_cfg as ConfigDict | undefined) ?? outer;
     need(head, 'head', HEADS);
     // SimCCHead builds a ViPNASHead for its deconvolutions then.
     if (head?.deconv_type === 'vipnas') need({ type: 'ViPNASHead' }, 'head', HEADS);

@@ -36,7 +36,8 @@ interface GoldenInstances {
 
 export interface GoldenPredict {
   readonly test_cfg: Readonly<Record<string, unknown>>;
-  readonly input_space: readonly GoldenInstances[];
+  /** Not recorded for VisPredictHead, which gives its instances only to the estimator. */
+  readonly input_space?: readonly GoldenInstances[];
   readonly image_space: readonly GoldenInstances[];
   /** Per sample and decoded map: [K]. */
   readonly argmax_gap?: readonly (readonly Column[])[];
@@ -62,15 +63,19 @@ export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimat
   const comparisons: Comparison[] = [];
   for (const [mode, golden] of Object.entries((ctx.predict ?? {}) as Record<string, GoldenPredict>)) {
     const { predictions, results, packed } = await predictWith(ctx, model, golden.test_cfg, samples);
+    const packedResults = packed && model.addPredToDataSample(packed, samples);
     for (let i = 0; i < samples.length; i++) {
       const at = `${mode}[${i}]`;
-      const scores = golden.input_space[i].keypoint_scores;
+      const input = golden.input_space?.[i];
+      const scores = (input ?? golden.image_space[i]).keypoint_scores;
       const keep = comparableKeypoints(scores, golden.argmax_gap?.[i], unstableOf(ctx, model, predictions[i]), error);
-      comparisons.push(...compareInput(`${at} input_space`, golden.input_space[i], predictions[i], keep, error));
-      if (packed) comparisons.push(...compareInput(`${at} batchDecode`, golden.input_space[i], packed[i], keep, error));
+      if (input) comparisons.push(...compareInput(`${at} input_space`, input, predictions[i], keep, error));
+      if (input && packed) comparisons.push(...compareInput(`${at} batchDecode`, input, packed[i], keep, error));
       const selected = model.testCfg.outputKeypointIndices?.map((k) => keep[k]) ?? keep;
-      const found = results[i].predInstances!;
-      comparisons.push(...compareInstances(`${at} image_space`, golden.image_space[i], found, selected, error));
+      const inImage = (name: string, { predInstances }: PoseDataSample) =>
+        compareInstances(`${at} ${name}`, golden.image_space[i], predInstances!, selected, error);
+      comparisons.push(...inImage('image_space', results[i]));
+      if (!input && packedResults) comparisons.push(...inImage('batchDecode in image_space', packedResults[i]));
     }
   }
   if (ctx.fields) comparisons.push(...(await compareFields(ctx, model, samples, error)));
@@ -137,7 +142,14 @@ async function predictWith(
   return {
     predictions,
     results: model.addPredToDataSample(predictions, samples),
-    packed: packed && head.decodeOutputs([packed], { ...model.testCfg, outputHeatmaps: false, batchDecode: true }),
+    // A visibility head's own output stands behind what its pose head's codec packed.
+    packed:
+      packed &&
+      head.decodeOutputs('pose_head' in head ? [packed, outputs.at(-1)!] : [packed], {
+        ...model.testCfg,
+        outputHeatmaps: false,
+        batchDecode: true,
+      }),
   };
 }
 
@@ -185,7 +197,8 @@ function unstable(
 }
 
 function unstableOf(ctx: CaseContext, model: TopdownPoseEstimator, prediction: HeadPrediction): number[] | null {
-  const { decoder } = ctx.params.config.head;
+  const { head } = ctx.params.config;
+  const { decoder } = head.pose_cfg ?? head;
   return unstable(decoder, model.head!.decoder!, prediction.fields?.heatmaps, noiseOf(ctx));
 }
 
