@@ -31,7 +31,7 @@ const MODELS: readonly RegExp[] = [
   /^rle_res50_96x64$/,
   /^rtmpose_t/,
   /^simcc_res50/,
-  /^neck_(gap|fmap_proc)$/,
+  /^neck_(channel_mapper|fmap_proc|fpn|gap)$/,
 ];
 
 const ELEMENT_BYTES: Readonly<Record<string, number>> = {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend, type Backend } from '../../src/backend/init.js';
 import type { KeypointCodec } from '../../src/codecs/base.js';
 import type { ConfigDict } from '../../src/config.js';
-import { buildHead, buildPoseEstimator } from '../../src/models/builder.js';
+import { buildHead, buildNeck, buildPoseEstimator } from '../../src/models/builder.js';
 import { PoseDataPreprocessor } from '../../src/models/data_preprocessors/data_preprocessor.js';
 import { HeatmapHead } from '../../src/models/heads/heatmap_heads/heatmap_head.js';
 import { TopdownPoseEstimator } from '../../src/models/pose_estimators/topdown.js';
@@ -166,6 +166,104 @@ describe('parseTestCfg', () => {
     [[], 'found []; expected an object'],
   ])('refuses %j', (config, message) => {
     expect(() => parseTestCfg(config)).toThrow(message);
+  });
+});
+
+describe('IntegralRegressionHead and DSNTHead', () => {
+  const config = { type: 'DSNTHead', in_channels: 8, in_featuremap_size: [3, 4], num_joints: 2, lambda_t: 5 };
+
+  it('keeps its heatmaps in simplebaseline_head, and the grid of their size in the checkpoint', async () => {
+    const head = await buildHead({ ...config, deconv_out_channels: [4], deconv_kernel_sizes: [4] });
+    const shapes = new Map([...namedParameters(head)].map(([name, { shape }]) => [name, shape]));
+    expect(shapes.get('linspace_x')).toEqual([1, 1, 1, 6]);
+    expect(shapes.get('linspace_y')).toEqual([1, 1, 8, 1]);
+    expect(shapes.get('simplebaseline_head.deconv_layers.0.weight')).toEqual([8, 4, 4, 4]);
+    expect(shapes.get('simplebaseline_head.final_layer.weight')).toEqual([2, 4, 1, 1]);
+  });
+
+  it('has only a final layer without deconvolutions', async () => {
+    const head = await buildHead({ ...config, deconv_out_channels: [] });
+    expect([...namedParameters(head).keys()]).toEqual([
+      'linspace_x',
+      'linspace_y',
+      'final_layer.weight',
+      'final_layer.bias',
+    ]);
+  });
+
+  it.each([
+    [{ in_featuremap_size: 4 }, 'head.in_featuremap_size: found 4; expected [width, height]'],
+    [{ in_featuremap_size: [4, 0] }, 'head.in_featuremap_size: found 0; expected a whole number from 1.'],
+    [{ in_channels: [8, 8] }, 'head.in_channels: found [8,8]'],
+    [{ type: 'IntegralRegressionHead' }, 'unknown key "lambda_t"'],
+  ])('refuses %j', async (changes, message) => {
+    await expect(buildHead({ ...config, ...changes })).rejects.toMatchObject({
+      code: 'ConfigError',
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
+describe('VisPredictHead', () => {
+  const poseCfg = { type: 'HeatmapHead', in_channels: 8, out_channels: 3, deconv_out_channels: null };
+  const config = { type: 'VisPredictHead', pose_cfg: poseCfg };
+
+  it('names its layers as PyTorch does and decodes with the codec of its pose head', async () => {
+    const decoder = { type: 'MSRAHeatmap', input_size: [32, 64], heatmap_size: [2, 4], sigma: 2 };
+    const head = await buildHead({ ...config, pose_cfg: { ...poseCfg, decoder } });
+    expect([...namedParameters(head).keys()]).toEqual([
+      ...['pose_head.final_layer.weight', 'pose_head.final_layer.bias', 'vis_head.2.weight', 'vis_head.2.bias'],
+    ]);
+    expect(head.decoder!.inputSize).toEqual([32, 64]);
+  });
+
+  it.each([
+    [{ pose_cfg: undefined }, '"pose_cfg" is missing'],
+    [{ pose_cfg: { ...poseCfg, type: 'HeatmapHed' } }, 'head.pose_cfg.type: "HeatmapHed" is not in HEADS.'],
+    [{ pose_cfg: { ...poseCfg, sigma: 2 } }, 'head.pose_cfg: unknown key "sigma"'],
+    [{ loss: { type: 'BCELoss', use_sigmoid: 1 } }, 'head.loss.use_sigmoid: found 1; expected true or false.'],
+  ])('refuses %j', async (changes, message) => {
+    await expect(buildHead({ ...config, ...changes } as ConfigDict)).rejects.toMatchObject({
+      code: 'ConfigError',
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
+describe('necks of several maps', () => {
+  const fpn = { type: 'FPN', in_channels: [8, 16, 32], out_channels: 4, num_outs: 5 };
+  const shapesOf = async (config: ConfigDict) =>
+    [...namedParameters(await buildNeck(config))]
+      .filter(([name]) => name.endsWith('conv.weight'))
+      .map(([name, { shape }]) => `${name} ${shape.join()}`);
+
+  it('FPN reads the last input for its extra levels, or makes them without weights', async () => {
+    const own = [0, 1, 2].map((i) => `lateral_convs.${i}.conv.weight 4,${8 * 2 ** i},1,1`);
+    const out = [0, 1, 2, 3, 4].map((i) => `fpn_convs.${i}.conv.weight 4,${i === 3 ? 32 : 4},3,3`);
+    expect(await shapesOf({ ...fpn, add_extra_convs: true })).toEqual([...own, ...out]);
+    expect(await shapesOf(fpn)).toEqual([...own, ...out.slice(0, 3)]);
+    expect(await shapesOf({ ...fpn, start_level: 1, end_level: 1, num_outs: 1 })).toEqual([
+      ...['lateral_convs.0.conv.weight 4,16,1,1', 'fpn_convs.0.conv.weight 4,4,3,3'],
+    ]);
+  });
+
+  it.each([
+    [{ ...fpn, num_outs: 2 }, 'neck.num_outs: found 2; expected 3 or more.'],
+    [{ ...fpn, end_level: 1 }, 'neck.num_outs: found 5; expected 2, as many as levels.'],
+    [{ ...fpn, start_level: 3 }, 'found start_level 3 and end_level -1; expected levels from 0 to 2, in order.'],
+    [{ ...fpn, add_extra_convs: 'on_top' }, 'neck.add_extra_convs: found "on_top"; expected true, false, "on_input"'],
+    [{ ...fpn, upsample_cfg: { mode: 'cubic' } }, 'neck.upsample_cfg.mode: found "cubic"'],
+    [{ ...fpn, in_channels: 8 }, 'neck.in_channels: found 8; expected a list, one width per feature map.'],
+    [{ type: 'ChannelMapper', in_channels: [8, 0], out_channels: 4 }, 'neck.in_channels.1: found 0'],
+    [
+      { type: 'ChannelMapper', in_channels: [8], out_channels: 4, kernel_size: [3, 3] },
+      'neck.kernel_size: found [3,3]',
+    ],
+  ] as [ConfigDict, string][])('refuses %j', async (config, message) => {
+    await expect(buildNeck(config)).rejects.toMatchObject({
+      code: 'ConfigError',
+      message: expect.stringContaining(message),
+    });
   });
 });
 

@@ -6,7 +6,9 @@ import { Registry } from '../../registry.js';
 export type NeckClass = new (config: Readonly<Record<string, unknown>>, where?: string) => AnyModule;
 
 export const NECKS = /*@__PURE__*/ new Registry<NeckClass>('NECKS', {
+  ChannelMapper: () => import('./channel_mapper.js').then((m) => m.ChannelMapper),
   CSPNeXtPAFPN: () => import('./cspnext_pafpn.js').then((m) => m.CSPNeXtPAFPN),
   FeatureMapProcessor: () => import('./fmap_proc_neck.js').then((m) => m.FeatureMapProcessor),
+  FPN: () => import('./fpn.js').then((m) => m.FPN),
   GlobalAveragePooling: () => import('./gap_neck.js').then((m) => m.GlobalAveragePooling),
 });
