@@ -24,6 +24,7 @@ const BUDGET_BYTES: Readonly<Record<string, number>> = {
 
 /** Models are chosen by name: one of each kind that runs in seconds. */
 const MODELS: readonly RegExp[] = [
+  /^(dsnt|vis)_res50_64$/,
   /^hrnet_tiny/,
   /^hrnet_w32_(udp_regress|coco_aic_combine)_64$/,
   /^litehrnet/,
