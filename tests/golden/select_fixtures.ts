@@ -25,11 +25,13 @@ const BUDGET_BYTES: Readonly<Record<string, number>> = {
 /** Models are chosen by name: one of each kind that runs in seconds. */
 const MODELS: readonly RegExp[] = [
   /^(dsnt|vis)_res50_64$/,
+  /^cpm_64$/,
   /^hrnet_tiny/,
   /^hrnet_w32_(udp_regress|coco_aic_combine)_64$/,
   /^litehrnet/,
   /^resnet18_deconv$/,
   /^rle_res50_96x64$/,
+  /^rsn18_64$/,
   /^rtmpose_t/,
   /^simcc_res50/,
   /^neck_(channel_mapper|fmap_proc|fpn|gap)$/,

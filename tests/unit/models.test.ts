@@ -79,6 +79,10 @@ describe('buildPoseEstimator', () => {
       { type: 'CPM', in_channels: 3, out_channels: 3, num_stages: 0.5 },
       'model.backbone.num_stages: found 0.5; expected',
     ],
+    [{ type: 'MSPN', num_stages: 0 }, 'model.backbone.num_stages: found 0; expected a whole number from 1.'],
+    [{ type: 'MSPN', num_units: 3 }, 'model.backbone: found num_units 3, num_blocks [2, 2, 2, 2]; expected 2 units'],
+    [{ type: 'MSPN', res_top_channels: 32 }, 'model.backbone.res_top_channels: found 32; expected 64'],
+    [{ type: 'RSN', num_steps: 1 }, 'model.backbone.num_steps: found 1; expected a whole number from 2.'],
   ] as [ConfigDict, string][])('says what is wrong with a backbone: %j', async (backbone, message) => {
     await expect(buildPoseEstimator({ ...MODEL, backbone })).rejects.toMatchObject({
       code: 'ConfigError',
@@ -138,6 +142,15 @@ describe('heads', () => {
     await expect(buildHead({ ...config, deconv_out_channels: [8] })).rejects.toThrow(
       'head.deconv_kernel_sizes: found null; expected as many as',
     );
+  });
+
+  it('of several units want as many from the backbone, too', async () => {
+    const config = { type: 'MSPNHead', num_stages: 1, num_units: 2, level_indices: [0, 1] };
+    const head = await buildHead(config);
+    expect(() => head.forward([])).toThrow('head: found num_stages 1, num_units 2, and stages of [] maps');
+    await expect(buildHead({ ...config, level_indices: [0] })).rejects.toThrow('head.level_indices: found 1 entries');
+    await expect(buildHead({ ...config, use_prm: true })).rejects.toThrow('head.use_prm: found true; expected false');
+    await expect(buildHead({ ...config, out_shape: [64] })).rejects.toThrow('head.out_shape.1: found undefined');
   });
 
   it('need a decoder to predict', async () => {

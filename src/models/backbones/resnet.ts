@@ -61,7 +61,9 @@ export class BasicBlock extends Module {
   }
 }
 
-export interface BottleneckOptions extends BlockOptions {
+export interface BottleneckOptions extends Omit<BlockOptions, 'downsample'> {
+  /** Also a module: MSPN's shortcuts carry other names in checkpoints. */
+  readonly downsample: Layers | Module | null;
   /** Channels of the middle convolution; default out_channels / expansion. */
   readonly midChannels?: number;
   /** Groups of the middle convolution (ResNeXt); default 1. */
@@ -76,7 +78,7 @@ export class Bottleneck extends Module {
   readonly bn2: BatchNorm2d;
   readonly conv3: Conv2d;
   readonly bn3: BatchNorm2d;
-  readonly downsample: Layers | null;
+  readonly downsample: Layers | Module | null;
 
   constructor(inChannels: number, outChannels: number, options: BottleneckOptions) {
     super();
@@ -101,7 +103,7 @@ export class Bottleneck extends Module {
 
   override forward(x: Tensor4D): Tensor4D {
     const out = this.afterConvs(this.conv3.forward(this.conv2.forward(this.conv1.forward(x, 'relu'), 'relu')));
-    const identity = this.downsample ? chain(this.downsample, x) : x;
+    const identity = chain([this.downsample], x);
     return tf.relu(tf.add(out, identity));
   }
 

@@ -7,6 +7,7 @@ export type { BaseHead, DenseFields, HeadClass, HeadFeats, HeadPrediction } from
 export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
   CPMHead: () => import('./heatmap_heads/cpm_head.js').then((m) => m.CPMHead),
   HeatmapHead: () => import('./heatmap_heads/heatmap_head.js').then((m) => m.HeatmapHead),
+  MSPNHead: () => import('./heatmap_heads/mspn_head.js').then((m) => m.MSPNHead),
   SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),
   RTMCCHead: () => import('./coord_cls_heads/rtmcc_head.js').then((m) => m.RTMCCHead),
   RegressionHead: () => import('./regression_heads/regression_head.js').then((m) => m.RegressionHead),
