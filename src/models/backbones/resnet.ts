@@ -307,7 +307,8 @@ function readResNetConfig(
   return cfg;
 }
 
-const RESNET_V1D: ResNetFamily = { ...RESNET, spec: COMMON_SPEC, fixed: { deep_stem: true, avg_down: true } };
+/** For relatives of ResNetV1d. */
+export const RESNET_V1D: ResNetFamily = { ...RESNET, spec: COMMON_SPEC, fixed: { deep_stem: true, avg_down: true } };
 
 /** ResNet with a stem of three 3 x 3 convolutions and pooled shortcuts (https://arxiv.org/abs/1812.01187). */
 export class ResNetV1d extends ResNet {
