@@ -67,22 +67,25 @@ export class BatchNorm2d extends Module {
   }
 }
 
-/** `torch.nn.LayerNorm` over the last axis. */
+/** `torch.nn.LayerNorm` over the last axis: the channels. */
 export class LayerNorm extends Module<Tensor, Tensor> {
   readonly eps: number;
   readonly weight: Parameter;
   readonly bias: Parameter;
 
-  constructor(channels: number, options: { eps?: number } = {}) {
+  /** @param shape - PyTorch's `normalized_shape`: the channels C, or [C, 1, 1] as for maps of one pixel */
+  constructor(shape: number | readonly [channels: number, h: 1, w: 1], options: { eps?: number } = {}) {
     super();
+    const stored = typeof shape === 'number' ? [shape] : shape;
     this.eps = options.eps ?? 1e-5;
-    this.weight = new Parameter([channels], { value: new Float32Array(channels).fill(1) });
-    this.bias = new Parameter([channels]);
+    this.weight = new Parameter(stored, { value: new Float32Array(stored[0]).fill(1) });
+    this.bias = new Parameter(stored);
   }
 
   override prepare(): void {
-    this.weight.upload();
-    this.bias.upload();
+    const channels = this.weight.shape.slice(0, 1);
+    this.weight.upload(undefined, channels);
+    this.bias.upload(undefined, channels);
   }
 
   override forward(x: Tensor): Tensor {

@@ -34,6 +34,7 @@ const MODELS: readonly RegExp[] = [
   /^rsn18_64$/,
   /^rtmpose_t/,
   /^simcc_res50/,
+  /^vipnas_res50_96x64$/,
   /^neck_(channel_mapper|fmap_proc|fpn|gap)$/,
 ];
 

@@ -4,13 +4,14 @@ import { createBackend, type Backend } from '../../src/backend/init.js';
 import type { KeypointCodec } from '../../src/codecs/base.js';
 import type { ConfigDict } from '../../src/config.js';
 import { buildHead, buildNeck, buildPoseEstimator } from '../../src/models/builder.js';
+import { SCNet } from '../../src/models/backbones/scnet.js';
 import { PoseDataPreprocessor } from '../../src/models/data_preprocessors/data_preprocessor.js';
 import { HeatmapHead } from '../../src/models/heads/heatmap_heads/heatmap_head.js';
 import { TopdownPoseEstimator } from '../../src/models/pose_estimators/topdown.js';
 import { parseTestCfg } from '../../src/models/test_cfg.js';
 import { checkAndUpdateConfig } from '../../src/models/utils/check_and_update_config.js';
 import { ndarray, type NdArray } from '../../src/ndarray.js';
-import { Module, namedParameters, prepareModule, type Feats } from '../../src/nn/module.js';
+import { disposeModule, Module, namedParameters, prepareModule, type Feats } from '../../src/nn/module.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
 import * as tf from '../../src/tf.js';
 import type { Tensor4D } from '../../src/tf.js';
@@ -30,6 +31,7 @@ const MODEL: ConfigDict = {
   },
   test_cfg: { flip_test: true, flip_mode: 'heatmap', shift_heatmap: true },
 };
+const withBackbone = (backbone: object): ConfigDict => ({ ...MODEL, backbone });
 const withHead = (changes: object): ConfigDict => ({ ...MODEL, head: { ...(MODEL.head as object), ...changes } });
 
 describe('buildPoseEstimator', () => {
@@ -60,6 +62,22 @@ describe('buildPoseEstimator', () => {
     [withHead({ in_channels: [1, 2] }), 'model.head.in_channels: found [1,2]; expected a whole number from 1.'],
     [withHead({ deconv_kernel_sizes: [5] }), 'model.head.deconv_kernel_sizes: found 5; expected 4, 3 or 2.'],
     [withHead({ deconv_kernel_sizes: [4, 4] }), 'model.head.deconv_kernel_sizes: found [4,4]; expected as many as'],
+    [withHead({ deconv_num_groups: [1] }), 'model.head: unknown key "deconv_num_groups"'],
+    [
+      withHead({ type: 'ViPNASHead', deconv_num_groups: [8, 8] }),
+      'model.head.deconv_num_groups: found [8,8]; expected as many as model.head.deconv_out_channels, 1.',
+    ],
+    [withHead({ type: 'ViPNASHead', deconv_num_groups: [3] }), 'found groups 3; expected a divisor of 512'],
+    [withBackbone({ type: 'SCNet', depth: 18 }), 'model.backbone.depth: found 18; expected one of 50, 101.'],
+    [
+      withBackbone({ type: 'ResNeSt', depth: 50, radix: 0 }),
+      'model.backbone.radix: found 0; expected a whole number from 1.',
+    ],
+    [withBackbone({ type: 'ViPNAS_ResNet', depth: 101 }), 'model.backbone.depth: found 101; expected 50.'],
+    [
+      withBackbone({ type: 'ViPNAS_ResNet', depth: 50, ks: [7, 3] }),
+      'model.backbone.ks: found 2 values; expected 5, one for the stem and one per stage.',
+    ],
     [{ ...MODEL, test_cfg: { flip_tset: true } }, 'model.test_cfg: unknown key "flip_tset" Did you mean "flip_test"?'],
     [{ ...MODEL, head: 'HeatmapHead' }, 'model.head: found "HeatmapHead"; expected an object with a "type"'],
     [{ ...MODEL, type: 'TopDown' }, 'model.type: "TopDown" is not in POSE_ESTIMATORS.'],
@@ -157,6 +175,21 @@ describe('heads', () => {
     const head = new HeatmapHead({ type: 'HeatmapHead', in_channels: 1, out_channels: 1, deconv_out_channels: null });
     const decode = Reflect.get(head, 'decode') as HeatmapHead['predict'];
     expect(() => decode.call(head, [], [], parseTestCfg(null))).toThrow(/model\.head\.decoder: found none/);
+  });
+});
+
+describe('SCNet', () => {
+  it('says when a picture is too small for its windows', async () => {
+    const backend = await createBackend('cpu');
+    const stages = { num_stages: 1, strides: [1], dilations: [1], out_indices: [0] };
+    const model = new SCNet({ type: 'SCNet', depth: 50, base_channels: 8, ...stages });
+    backend.run(() => {
+      prepareModule(model);
+      const small = () => tf.tidy(() => [...model.forward(tf.zeros([1, 16, 8, 3]))]);
+      expect(small).toThrow(/found a map of 2 x 4; .* 128 x 128/);
+      disposeModule(model);
+    });
+    backend.dispose();
   });
 });
 

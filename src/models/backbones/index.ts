@@ -31,4 +31,5 @@ export const BACKBONES = /*@__PURE__*/ new Registry<BackboneClass>('BACKBONES', 
   ShuffleNetV2: () => import('./shufflenet_v2.js').then((m) => m.ShuffleNetV2),
   VGG: () => import('./vgg.js').then((m) => m.VGG),
   ViPNAS_MobileNetV3: () => import('./vipnas_mbv3.js').then((m) => m.ViPNAS_MobileNetV3),
+  ViPNAS_ResNet: () => import('./vipnas_resnet.js').then((m) => m.ViPNAS_ResNet),
 });

@@ -68,6 +68,10 @@ export interface BottleneckOptions extends Omit<BlockOptions, 'downsample'> {
   readonly midChannels?: number;
   /** Groups of the middle convolution (ResNeXt); default 1. */
   readonly groups?: number;
+  /** Of the middle convolution (ViPNAS); default 3. */
+  readonly kernelSize?: number;
+  /** Of the middle convolution; default the dilation. */
+  readonly padding?: number;
 }
 
 /** 1 x 1, 3 x 3, 1 x 1 convolutions and a shortcut. `style` says which of the first two has the stride. */
@@ -83,12 +87,13 @@ export class Bottleneck extends Module {
   constructor(inChannels: number, outChannels: number, options: BottleneckOptions) {
     super();
     const { stride, dilation, normCfg, expansion, style, groups = 1 } = options;
+    const { kernelSize = 3, padding = dilation } = options;
     const mid = options.midChannels ?? outChannels / expansion;
     const [stride1, stride2] = style === 'pytorch' ? [1, stride] : [stride, 1];
-    const middle = { stride: stride2, padding: dilation, dilation, groups, bias: false };
+    const middle = { stride: stride2, padding, dilation, groups, bias: false };
     this.conv1 = new Conv2d(inChannels, mid, 1, { stride: stride1, bias: false });
     this.bn1 = buildBatchNorm(normCfg, mid);
-    this.conv2 = new Conv2d(mid, mid, 3, middle);
+    this.conv2 = new Conv2d(mid, mid, kernelSize, middle);
     this.bn2 = buildBatchNorm(normCfg, mid);
     this.conv3 = new Conv2d(mid, outChannels, 1, { bias: false });
     this.bn3 = buildBatchNorm(normCfg, outChannels);
@@ -272,7 +277,8 @@ export class ResNet extends Module<Tensor4D, Feats> {
   }
 }
 
-function deepStem(inChannels: number, stemChannels: number, normCfg: NormCfg): Layers {
+/** Three 3 x 3 convolutions instead of one of 7 x 7. */
+export function deepStem(inChannels: number, stemChannels: number, normCfg: NormCfg): Layers {
   const half = Math.floor(stemChannels / 2);
   return [
     new ConvModule(inChannels, half, 3, { stride: 2, padding: 1, normCfg }),
@@ -287,10 +293,20 @@ function readResNetConfig(
   family: ResNetFamily,
 ): ResNetConfig {
   const cfg: ResNetConfig = { ...readConfig<ResNetConfig>(config, where, family.spec), ...family.fixed };
-  const { depth, num_stages: stages, strides, dilations, out_indices: outIndices, style } = cfg;
+  const { depth } = cfg;
   if (!family.depths.includes(depth)) {
     throw new ConfigError(`${where}.depth: found ${depth}; expected one of ${family.depths.join(', ')}.`);
   }
+  checkStages(cfg, where);
+  checkConvCfg(cfg.conv_cfg, where);
+  return cfg;
+}
+
+type StageConfig = Pick<ResNetConfig, 'num_stages' | 'strides' | 'dilations' | 'out_indices' | 'style'>;
+
+/** @throws ConfigError unless there are 1 to 4 stages, with a stride and a dilation each, a known style, and outputs among them */
+export function checkStages(cfg: StageConfig, where: string): void {
+  const { num_stages: stages, strides, dilations, out_indices: outIndices, style } = cfg;
   if (!(stages >= 1 && stages <= 4) || strides.length !== stages || dilations.length !== stages) {
     throw new ConfigError(
       `${where}: found num_stages ${stages}, strides [${strides.join(', ')}], dilations [${dilations.join(', ')}]; ` +
@@ -303,8 +319,6 @@ function readResNetConfig(
   if (style !== 'pytorch' && style !== 'caffe') {
     throw new ConfigError(`${where}.style: found ${JSON.stringify(style)}; expected "pytorch" or "caffe".`);
   }
-  checkConvCfg(cfg.conv_cfg, where);
-  return cfg;
 }
 
 /** For relatives of ResNetV1d. */

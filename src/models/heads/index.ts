@@ -8,6 +8,7 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
   CPMHead: () => import('./heatmap_heads/cpm_head.js').then((m) => m.CPMHead),
   HeatmapHead: () => import('./heatmap_heads/heatmap_head.js').then((m) => m.HeatmapHead),
   MSPNHead: () => import('./heatmap_heads/mspn_head.js').then((m) => m.MSPNHead),
+  ViPNASHead: () => import('./heatmap_heads/vipnas_head.js').then((m) => m.ViPNASHead),
   SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),
   RTMCCHead: () => import('./coord_cls_heads/rtmcc_head.js').then((m) => m.RTMCCHead),
   RegressionHead: () => import('./regression_heads/regression_head.js').then((m) => m.RegressionHead),

@@ -69,8 +69,6 @@ function requireTypes(config: ConfigDict): void {
     // VisPredictHead is a head around another.
     const head = (outer?.pose_cfg as ConfigDict | undefined) ?? outer;
     need(head, 'head', HEADS);
-    // SimCCHead builds a ViPNASHead for its deconvolutions then.
-    if (head?.deconv_type === 'vipnas') need({ type: 'ViPNASHead' }, 'head', HEADS);
     for (const decoder of [head?.decoder].flat()) need(decoder as ConfigDict, 'codec', KEYPOINT_CODECS);
   } else need(config, 'model', BACKBONES, NECKS);
   if (absent.length > 0) throw new NotSupported(absent.join(', '));

@@ -12,6 +12,7 @@ import type { Tensor3D, Tensor4D } from '../../../tf.js';
 import { buildFinalLayer, checkCount } from '../../utils/conv_layer.js';
 import type { HeadFeats } from '../base_head.js';
 import { HeatmapHead } from '../heatmap_heads/heatmap_head.js';
+import { ViPNASHead } from '../heatmap_heads/vipnas_head.js';
 import { binCounts, checkSize, flattenMaps, SimCCBaseHead } from './simcc_base.js';
 
 interface SimCCHeadConfig {
@@ -85,19 +86,20 @@ export class SimCCHead extends SimCCBaseHead {
 }
 
 function deconvHead(cfg: SimCCHeadConfig, where: string): HeatmapHead {
-  if (cfg.deconv_type !== 'heatmap') {
-    throw new ConfigError(
-      `${where}.deconv_type: found ${JSON.stringify(cfg.deconv_type)}; expected "heatmap" (ViPNAS heads are not here yet).`,
-    );
-  }
   const { in_channels, out_channels, deconv_out_channels, deconv_kernel_sizes } = cfg;
-  const { conv_out_channels, conv_kernel_sizes, final_layer } = cfg;
-  return new HeatmapHead(
-    {
-      ...{ type: 'HeatmapHead', in_channels, out_channels, deconv_out_channels, deconv_kernel_sizes },
-      ...{ conv_out_channels, conv_kernel_sizes, final_layer },
-    },
-    null,
-    where,
-  );
+  const { conv_out_channels, conv_kernel_sizes, final_layer, deconv_num_groups } = cfg;
+  const common = {
+    ...{ in_channels, out_channels, deconv_out_channels, deconv_kernel_sizes },
+    ...{ conv_out_channels, conv_kernel_sizes, final_layer },
+  };
+  switch (cfg.deconv_type) {
+    case 'heatmap':
+      return new HeatmapHead({ type: 'HeatmapHead', ...common }, null, where);
+    case 'vipnas':
+      return new ViPNASHead({ type: 'ViPNASHead', ...common, deconv_num_groups }, null, where);
+    default:
+      throw new ConfigError(
+        `${where}.deconv_type: found ${JSON.stringify(cfg.deconv_type)}; expected "heatmap" or "vipnas".`,
+      );
+  }
 }

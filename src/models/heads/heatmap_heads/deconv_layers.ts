@@ -42,15 +42,22 @@ export function pairUp(
 /**
  * Per size a deconvolution that doubles height and width, batch norm and ReLU.
  *
+ * @param groups - of each deconvolution; a missing one is dense
  * @throws ConfigError for a kernel other than 4, 3 and 2
  */
-export function deconvLayers(inChannels: number, sizes: readonly LayerSize[], where: string): Layers {
+export function deconvLayers(
+  inChannels: number,
+  sizes: readonly LayerSize[],
+  where: string,
+  groups: readonly number[] = [],
+): Layers {
   let from = inChannels;
-  return sizes.flatMap(([to, kernel]) => {
+  return sizes.flatMap(([to, kernel], i) => {
     const paddings = DECONV_PADDING[kernel];
     if (!paddings) throw new ConfigError(`${where}.deconv_kernel_sizes: found ${kernel}; expected 4, 3 or 2.`);
     const [padding, outputPadding] = paddings;
-    const deconv = new ConvTranspose2d(from, to, kernel, { stride: 2, padding, outputPadding, bias: false });
+    const options = { stride: 2, padding, outputPadding, groups: groups[i], bias: false };
+    const deconv = new ConvTranspose2d(from, to, kernel, options);
     from = to;
     return [deconv, new BatchNorm2d(to), new Act({ type: 'ReLU' })];
   });

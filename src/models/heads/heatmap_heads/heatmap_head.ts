@@ -3,7 +3,8 @@
  * `mmpose/models/heads/heatmap_heads/heatmap_head.py`): deconvolutions, convolutions, a final layer.
  */
 import type { KeypointCodec } from '../../../codecs/base.js';
-import { readConfig, REQUIRED, type ConfigDict } from '../../../config.js';
+import { readConfig, REQUIRED, type ConfigDict, type ConfigSpec } from '../../../config.js';
+import { ConfigError } from '../../../errors.js';
 import { Act } from '../../../nn/act.js';
 import { Conv2d } from '../../../nn/conv.js';
 import { chain, type Layers } from '../../../nn/module.js';
@@ -20,12 +21,15 @@ interface HeatmapHeadConfig {
   readonly out_channels: number;
   readonly deconv_out_channels: readonly number[] | null;
   readonly deconv_kernel_sizes: readonly number[] | null;
+  /** A key of ViPNASHead; without it every deconvolution is dense. */
+  readonly deconv_num_groups?: readonly number[] | null;
   readonly conv_out_channels: readonly number[] | null;
   readonly conv_kernel_sizes: readonly number[] | null;
   readonly final_layer: Readonly<Record<string, unknown>> | null;
 }
 
-const SPEC = {
+/** HeatmapHead's keys; relatives add theirs. */
+export const HEATMAP_HEAD_SPEC = {
   in_channels: REQUIRED,
   out_channels: REQUIRED,
   deconv_out_channels: [256, 256, 256],
@@ -42,16 +46,18 @@ export class HeatmapHead extends BaseHeatmapHead {
   readonly conv_layers: Layers;
   readonly final_layer: Conv2d | null;
 
-  constructor(config: ConfigDict, decoder: KeypointCodec | null = null, where = 'model.head') {
+  constructor(
+    config: ConfigDict,
+    decoder: KeypointCodec | null = null,
+    where = 'model.head',
+    spec: ConfigSpec = HEATMAP_HEAD_SPEC,
+  ) {
     super(decoder, where);
-    const cfg = readConfig<HeatmapHeadConfig>(config, where, SPEC);
+    const cfg = readConfig<HeatmapHeadConfig>(config, where, spec);
     checkCount(cfg.in_channels, `${where}.in_channels`);
     const { deconv_out_channels: deconvs, conv_out_channels: convs } = cfg;
-    this.deconv_layers = deconvLayers(
-      cfg.in_channels,
-      pairUp(deconvs, cfg.deconv_kernel_sizes, `${where}.deconv`),
-      where,
-    );
+    const sizes = pairUp(deconvs, cfg.deconv_kernel_sizes, `${where}.deconv`);
+    this.deconv_layers = deconvLayers(cfg.in_channels, sizes, where, groupsPerLayer(cfg, where));
     const afterDeconv = deconvs?.at(-1) ?? cfg.in_channels;
     this.conv_layers = convLayers(afterDeconv, pairUp(convs, cfg.conv_kernel_sizes, `${where}.conv`));
     const afterConv = convs?.at(-1) ?? afterDeconv;
@@ -63,6 +69,20 @@ export class HeatmapHead extends BaseHeatmapHead {
     const y = chain([this.deconv_layers, this.conv_layers, this.final_layer], x);
     return [y === x ? tf.clone(y) : y];
   }
+}
+
+/** Groups of each deconvolution; empty when all are dense. */
+function groupsPerLayer(cfg: HeatmapHeadConfig, where: string): readonly number[] {
+  const count = cfg.deconv_out_channels?.length ?? 0;
+  const groups = cfg.deconv_num_groups;
+  if (groups === undefined || count === 0) return [];
+  if (groups?.length !== count) {
+    throw new ConfigError(
+      `${where}.deconv_num_groups: found ${JSON.stringify(groups)}; expected as many as ${where}.deconv_out_channels, ${count}.`,
+    );
+  }
+  for (const [i, each] of groups.entries()) checkCount(each, `${where}.deconv_num_groups.${i}`);
+  return groups;
 }
 
 function convLayers(inChannels: number, sizes: readonly LayerSize[]): Layers {
