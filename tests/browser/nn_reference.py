@@ -96,6 +96,7 @@ conv(8, 8, 3, (1, 8, 7, 5), padding=2, dilation=2)
 conv(16, 24, 1, (2, 16, 7, 5))
 conv(8, 8, 3, (2, 8, 6, 4), padding=1, groups=2)
 conv(8, 8, 3, (3, 8, 5, 8), padding=1, groups=8)
+conv(4, 3, 1, (2, 4, 7, 1))  # a map one pixel wide
 
 deconv(4, 3, 4, (2, 4, 3, 5), stride=2, padding=1)
 deconv(4, 3, 4, (1, 4, 3, 5), stride=2, padding=1, bias=False)

@@ -74,12 +74,13 @@ export function quadPatchConv(parts: ConvParts, { rows, columns, blocks }: QuadT
 
 /** 1x1 at stride 1: a run of pixels, four input channels at a time. */
 export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): Program {
-  const { out, filterShape } = parts;
+  const { input, out, filterShape } = parts;
   const [, , inner, outer] = filterShape;
   const [n, h, w] = shape4(out);
   const runs = Math.ceil((h * w) / columns);
   const groups = Math.ceil(outer / (4 * blocks));
-  const params = convParams(parts, { groups });
+  // Not `x_x`, which is 0 where a map is one pixel wide: a run goes on in the next row.
+  const params = convParams(parts, { groups, pixel: input.rowStride });
   // Past the last channel the weights are of no matter: what they are multiplied with is 0.
   const read = (p: number) =>
     inner % 4 === 0 ? `source[at${p} + k + lane]` : `select(0.0, source[at${p} + k + lane], k + lane < inner)`;
@@ -90,7 +91,7 @@ export function quadPixelConv(parts: ConvParts, { columns, blocks }: QuadTile): 
     }).join(' '),
   );
   const main = `let first = quad / groups * ${columns};
-  ${lines(columns, (p) => `let at${p} = x_o + n * x_n + min(first + ${p}, h * w - 1) * x_x;`)}
+  ${lines(columns, (p) => `let at${p} = x_o + n * x_n + min(first + ${p}, h * w - 1) * pixel;`)}
   for (var k = 0; k < inner; k += 4) {
     let weights = k * outer + c0;
     ${lines(columns, (p) => `let v${p} = ${read(p)};`)}
