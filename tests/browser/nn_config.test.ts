@@ -51,6 +51,7 @@ const WRONG: readonly [config: { type: string }, message: RegExp][] = [
   [{ type: 'CSPNeXt', arch: 'P7' } as never, /arch: found "P7"/],
   [{ type: 'CSPNeXt', act_cfg: { type: 'SiLu' } } as never, /act_cfg\.type: found "SiLu".*Did you mean "SiLU"\?/],
   [{ type: 'CSPNeXt', out_indices: [5] } as never, /out_indices: found \[5\]; expected 0 to 4/],
+  [{ type: 'PyramidVisionTransformerV2', patch_sizes: [4, 2, 2, 2] } as never, /unknown key "patch_sizes"/],
 ];
 
 test.each(WRONG)('%# %o', async (config, message) => {
