@@ -113,11 +113,12 @@ describe('size', () => {
   const gzipped = async (file: string) => gzipSync(await readFile(join(installed, 'dist', file))).length;
   /**
    * kB gzipped. A budget that is met by raising it is a decision, so it stands here: 470 until the convolutions for wasm came, which
-   * are 14 kB and make networks two to four times as fast where there is no GPU.
+   * are 14 kB and make networks two to four times as fast where there is no GPU; 490 until there were nine more backbones, five heads and
+   * two necks, 8 kB together.
    */
   test.each([
-    ['inpose.iife.js', 490],
-    ['inpose.bundle.mjs', 490],
+    ['inpose.iife.js', 500],
+    ['inpose.bundle.mjs', 500],
   ])('%s', async (file, budget) => {
     expect(await gzipped(file)).toBeLessThan(budget * 1000);
   });
