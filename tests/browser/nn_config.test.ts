@@ -51,6 +51,9 @@ const WRONG: readonly [config: { type: string }, message: RegExp][] = [
   [{ type: 'CSPNeXt', arch: 'P7' } as never, /arch: found "P7"/],
   [{ type: 'CSPNeXt', act_cfg: { type: 'SiLu' } } as never, /act_cfg\.type: found "SiLu".*Did you mean "SiLU"\?/],
   [{ type: 'CSPNeXt', out_indices: [5] } as never, /out_indices: found \[5\]; expected 0 to 4/],
+  [{ type: 'PyramidVisionTransformer', num_layers: [3, 4] } as never, /num_layers: found \[3,4\]; expected 4 numbers/],
+  [{ type: 'PyramidVisionTransformer', num_heads: [1, 2, 5, 0] } as never, /num_heads\.3: found 0/],
+  [{ type: 'PyramidVisionTransformer', norm_cfg: { type: 'BN' } } as never, /norm_cfg\.type: found "BN"; expected LN/],
   [{ type: 'PyramidVisionTransformerV2', patch_sizes: [4, 2, 2, 2] } as never, /unknown key "patch_sizes"/],
 ];
 
