@@ -14,34 +14,20 @@ class _Job(ctypes.Structure):
                [(n, ctypes.c_int) for n in ('channels', 'relu', 'h', 'w')] + [(n, ctypes.c_float) for n in ('momentum', 'eps')]
 
 
-class _Libraries:
-    """One for each kind of device, compiled when first asked for."""
-
-    def __init__(self):
-        self.loaded = {}
-
-    def __getitem__(self, device):
-        cuda = device.type == 'cuda'
-        if cuda not in self.loaded:
-            self.loaded[cuda] = native.load('layers.cu', cuda)
-        return self.loaded[cuda]
-
-
-libraries = _Libraries()
+def _library(x):
+    return native.load('layers.cu', x.is_cuda)
 
 
 def _call(name, x, channels, sizes, **tensors):
     """Calls a function of layers.cu. sizes: relu, h, w, momentum, eps where it wants them."""
     assert x.dtype == torch.bfloat16 and channels % 8 == 0 and x.numel() < 2 ** 34, (name, x.dtype, x.shape)
-    library = libraries[x.device]
+    library = _library(x)
     partial = torch.empty(library.partial_rows(), channels, device=x.device)
     job = _Job(stream=native.stream(x.is_cuda), rows=x.numel() // channels, channels=channels, **sizes)
     for k, t in dict(tensors, x=x, partial=partial).items():
         if t is not None:
             setattr(job, k, t.data_ptr())
-    code = getattr(library, name)(ctypes.byref(job))
-    if code:
-        raise RuntimeError(f'layers.cu, {name}: CUDA error {code}')
+    native.check(getattr(library, name)(ctypes.byref(job)), f'layers.cu, {name}')
 
 
 def _dense(x):
@@ -131,9 +117,8 @@ def cells(image):
     assert image.dtype == torch.uint8 and h % 2 == w % 2 == 0, (image.dtype, image.shape)
     out = torch.empty(n, h // 2 + 3, w // 2 + 3, 16, dtype=torch.bfloat16, device=image.device)
     three = ctypes.c_float * 3
-    code = libraries[image.device].picture_cells(
+    code = _library(image).picture_cells(
         ctypes.c_void_p(image.data_ptr()), ctypes.c_void_p(out.data_ptr()), n, h, w, three(*MEAN), three(*STD),
         ctypes.c_void_p(native.stream(image.is_cuda)))
-    if code:
-        raise RuntimeError(f'layers.cu, picture_cells: CUDA error {code}')
+    native.check(code, 'layers.cu, picture_cells')
     return out.permute(0, 3, 1, 2)

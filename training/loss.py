@@ -6,8 +6,6 @@ import torch
 import native
 from codec import ABSENT_WEIGHT, sigma_of
 
-_libraries = {}
-
 
 class _Losses(torch.autograd.Function):
     @staticmethod
@@ -17,13 +15,10 @@ class _Losses(torch.autograd.Function):
         assert maps.dtype == torch.bfloat16 and c == 24 and max(h, w) <= 64 and joints.shape == (n, 17, 5), (maps.dtype, maps.shape)
         joints, gradient = joints.float().contiguous(), torch.empty_like(maps)
         each = torch.empty(n, 17, 2, device=maps.device)
-        if maps.is_cuda not in _libraries:
-            _libraries[maps.is_cuda] = native.load('loss.cu', maps.is_cuda)
         at = lambda t: ctypes.c_void_p(t.data_ptr())
-        code = _libraries[maps.is_cuda].heatmap_losses(at(maps), at(gradient), at(joints), at(each), n, h, w, c, ctypes.c_float(sigma),
-                                                       ctypes.c_void_p(native.stream(maps.is_cuda)))
-        if code:
-            raise RuntimeError(f'loss.cu: CUDA error {code}')
+        native.check(native.load('loss.cu', maps.is_cuda).heatmap_losses(
+            at(maps), at(gradient), at(joints), at(each), n, h, w, c, ctypes.c_float(sigma),
+            ctypes.c_void_p(native.stream(maps.is_cuda))), 'loss.cu')
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(each)
         return (each * joints[..., 2:4]).sum(), each

@@ -9,10 +9,17 @@ import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, 'build')
+_loaded = {}
 
 
 def load(source, cuda, headers={}):
-    """The library made of a source file (and of headers, text by file name), compiled where it is missing."""
+    """The library made of a source file (and of headers, text by file name); compiled and loaded when it is first asked for."""
+    if (source, cuda) not in _loaded:
+        _loaded[source, cuda] = ctypes.CDLL(_compile(source, cuda, headers))
+    return _loaded[source, cuda]
+
+
+def _compile(source, cuda, headers):
     path = os.path.join(HERE, source)
     if cuda:
         major, minor = torch.cuda.get_device_capability()
@@ -34,7 +41,13 @@ def load(source, cuda, headers={}):
         part = f'{library}.{os.getpid()}'
         subprocess.run([*command, '-I', folder, '-I', HERE, path, '-o', part], check=True)
         os.replace(part, library)
-    return ctypes.CDLL(library)
+    return library
+
+
+def check(code, what):
+    """What a library's function returned: 0, or CUDA's error code."""
+    if code:
+        raise RuntimeError(f'{what}: CUDA error {code}')
 
 
 def stream(cuda):

@@ -85,9 +85,7 @@ class Painter:
         out = torch.empty(n, h, w, 3, dtype=torch.uint8, device=self.device)
         job = _Job(*[t.data_ptr() for t in (store.rgba, store.shade, store.back, scenes, lit, small, out)], native.stream(self.cuda),
                    store.back.shape[1], n, w, h, samples)
-        code = self.library.paint(ctypes.byref(job))
-        if code:
-            raise RuntimeError(f'painter.cu: CUDA error {code}')
+        native.check(self.library.paint(ctypes.byref(job)), 'painter.cu')
         return out.permute(0, 3, 1, 2)
 
 

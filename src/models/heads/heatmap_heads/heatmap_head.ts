@@ -28,15 +28,20 @@ interface HeatmapHeadConfig {
   readonly final_layer: Readonly<Record<string, unknown>> | null;
 }
 
-/** HeatmapHead's keys; relatives add theirs. */
-export const HEATMAP_HEAD_SPEC = {
-  in_channels: REQUIRED,
-  out_channels: REQUIRED,
+/** The keys of its layers. */
+export const HEATMAP_LAYERS_SPEC = {
   deconv_out_channels: [256, 256, 256],
   deconv_kernel_sizes: [4, 4, 4],
   conv_out_channels: null,
   conv_kernel_sizes: null,
   final_layer: { kernel_size: 1 },
+};
+
+/** HeatmapHead's keys; relatives add theirs. */
+export const HEATMAP_HEAD_SPEC = {
+  in_channels: REQUIRED,
+  out_channels: REQUIRED,
+  ...HEATMAP_LAYERS_SPEC,
   decoder: null,
 };
 

@@ -16,7 +16,7 @@ import type { TestCfg } from '../../test_cfg.js';
 import { buildFinalLayer, checkCount } from '../../utils/conv_layer.js';
 import { flipCoordinates, flipHeatmaps } from '../../utils/tta.js';
 import { BaseHead, type DenseFields, type HeadFeats } from '../base_head.js';
-import { HeatmapHead } from '../heatmap_heads/heatmap_head.js';
+import { HEATMAP_LAYERS_SPEC, HeatmapHead } from '../heatmap_heads/heatmap_head.js';
 
 interface IntegralRegressionHeadConfig {
   readonly in_channels: number;
@@ -37,11 +37,7 @@ const SPEC = {
   num_joints: REQUIRED,
   debias: false,
   beta: 1,
-  deconv_out_channels: [256, 256, 256],
-  deconv_kernel_sizes: [4, 4, 4],
-  conv_out_channels: null,
-  conv_kernel_sizes: null,
-  final_layer: { kernel_size: 1 },
+  ...HEATMAP_LAYERS_SPEC,
   decoder: null,
 };
 
