@@ -11,14 +11,15 @@ export type Layout = ReadonlyMap<ValueId, View>;
 /** Views of all values, and which nodes are views only and need no program. */
 export function layout(graph: Graph): { readonly views: Layout; readonly free: ReadonlySet<GraphNode> } {
   const places = placeInConcats(graph);
+  const own = ownStorage(graph);
   const views = new Map<ValueId, View>();
   const free = new Set<GraphNode>();
   for (const value of graph.values)
-    if (value.constant || graph.inputs.includes(value.id)) views.set(value.id, own(graph, value.id));
+    if (value.constant || graph.inputs.includes(value.id)) views.set(value.id, own(value.id));
   for (const node of graph.nodes) {
     const aliases = readable(graph, node, aliasesOf(graph, node, views));
     for (const [i, id] of node.outputs.entries()) {
-      views.set(id, aliases?.[i] ?? placed(graph, node, id, places, views) ?? own(graph, id));
+      views.set(id, aliases?.[i] ?? placed(own, node, id, places, views) ?? own(id));
     }
     if (aliases) free.add(node);
   }
@@ -31,11 +32,23 @@ function readable(graph: Graph, node: GraphNode, aliases: View[] | null): View[]
   return aliases?.every(isFine) ? aliases : null;
 }
 
-/** A storage of its own. */
-function own(graph: Graph, id: ValueId): View {
-  const { shape, constant } = graph.values[id];
-  const batched = shape.length === 4 && (!constant || shape[0] > 1);
-  return { storage: id, shape, offset: 0, rowStride: shape.at(-1) ?? 1, batched };
+/** A storage of its own for a value. One that is computed from constants alone is the same for all pictures, as they are. */
+type Own = (id: ValueId) => View;
+
+function ownStorage(graph: Graph): Own {
+  const ofPictures = reachedByInputs(graph);
+  return (id) => {
+    const { shape } = graph.values[id];
+    const batched = shape.length === 4 && (shape[0] > 1 || ofPictures.has(id));
+    return { storage: id, shape, offset: 0, rowStride: shape.at(-1) ?? 1, batched };
+  };
+}
+
+function reachedByInputs(graph: Graph): ReadonlySet<ValueId> {
+  const reached = new Set(graph.inputs);
+  for (const node of graph.nodes)
+    if (node.inputs.some((id) => reached.has(id))) for (const id of node.outputs) reached.add(id);
+  return reached;
 }
 
 /** Views of the input that say what the node says; null when elements really move. */
@@ -132,7 +145,7 @@ function placeInConcats(graph: Graph): ReadonlyMap<ValueId, Place> {
 
 /** The place inside the outermost concatenation. */
 function placed(
-  graph: Graph,
+  own: Own,
   node: GraphNode,
   id: ValueId,
   places: ReadonlyMap<ValueId, Place>,
@@ -140,8 +153,8 @@ function placed(
 ): View | null {
   const place = places.get(id);
   if (!place) return null;
-  const outer = placed(graph, node, place.whole, places, views) ?? own(graph, place.whole);
-  const self = own(graph, id);
+  const outer = placed(own, node, place.whole, places, views) ?? own(place.whole);
+  const self = own(id);
   const alongRows = outer.shape.at(-1) === self.shape.at(-1) && outer.shape[0] !== self.shape[0];
   const view = { ...self, storage: outer.storage, offset: outer.offset + place.offset, rowStride: outer.rowStride };
   // Rows of a part inside a part along channels would need two strides.

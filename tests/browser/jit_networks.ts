@@ -113,5 +113,9 @@ export const NETWORKS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   'residual connection': map((x) => tf.relu(tf.add(conv(x, 'deep', [32, 32, 3, 3], 1), x))),
   'sum with an up-sampled branch': map(fusedBranches),
   'bottleneck on half of the channels': map(partialBottleneck),
+  'resized embedding': map((x) => {
+    const position = weights<Tensor4D>('position', [1, 3, 4, 4]);
+    return tf.add(x, tf.image.resizeBilinear(position, [6, 8], false, true));
+  }),
   'mirrored and picked': map((x) => tf.gather(tf.reverse(x, 2), tf.tensor1d([0, 2, 1, 4, 3], 'int32'), 3)),
 };

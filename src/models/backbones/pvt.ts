@@ -9,6 +9,7 @@ import { Act, type ActCfg } from '../../nn/act.js';
 import { Conv2d } from '../../nn/conv.js';
 import { chain, Module, Parameter, type Feats, type Layers } from '../../nn/module.js';
 import { buildNormLayer, LayerNorm, type NormCfg } from '../../nn/norm.js';
+import { resize } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor3D, Tensor4D } from '../../tf.js';
 import { checkCount } from '../utils/conv_layer.js';
@@ -213,11 +214,10 @@ class PatchEmbed extends Module<Tensor4D, Tensor3D> {
   }
 }
 
-/** Adds a learned value per position, resized to the map at hand. The values stay on the host, where they are resized once per size. */
+/** Adds a learned value per position, resized to the map at hand. */
 class AbsolutePositionEmbedding extends Module<Tensor3D, Tensor3D> {
   readonly pos_embed: Parameter;
   readonly #size: Size;
-  readonly #resized = new Map<string, Float32Array>();
 
   constructor(size: Size, channels: number) {
     super();
@@ -225,40 +225,15 @@ class AbsolutePositionEmbedding extends Module<Tensor3D, Tensor3D> {
     this.pos_embed = new Parameter([1, size[0] * size[1], channels]);
   }
 
+  override prepare(): void {
+    this.pos_embed.upload(undefined, [1, ...this.#size, this.pos_embed.shape[2]]);
+  }
+
   override forward(tokens: Tensor3D, size: Size = this.#size): Tensor3D {
-    const key = size.join();
-    const values = this.#resized.get(key) ?? resizeRows(this.pos_embed.value, this.#size, size);
-    this.#resized.set(key, values);
-    return tf.add(tokens, tf.tensor3d(values, [1, size[0] * size[1], tokens.shape[2]]));
+    const channels = tokens.shape[2];
+    const resized = resize(this.pos_embed.tensor as Tensor4D, size, { mode: 'bilinear' });
+    return tf.add(tokens, tf.reshape(resized, [1, size[0] * size[1], channels]));
   }
-}
-
-/** PyTorch's bilinear `interpolate` with half-pixel centres, of values [h, w, C] on the host. */
-function resizeRows(values: Float32Array, [fromH, fromW]: Size, [h, w]: Size): Float32Array {
-  const channels = values.length / (fromH * fromW);
-  const [rows, columns] = [samples(fromH, h), samples(fromW, w)];
-  const out = new Float32Array(h * w * channels);
-  let i = 0;
-  for (const [y0, y1, fy] of rows) {
-    for (const [x0, x1, fx] of columns) {
-      const at = (y: number, x: number) => (y * fromW + x) * channels;
-      const corners = [at(y0, x0), at(y0, x1), at(y1, x0), at(y1, x1)];
-      for (let c = 0; c < channels; c++, i++) {
-        const [a, b, d, e] = corners.map((corner) => values[corner + c]);
-        out[i] = (1 - fy) * ((1 - fx) * a + fx * b) + fy * ((1 - fx) * d + fx * e);
-      }
-    }
-  }
-  return out;
-}
-
-/** The two source pixels of each output pixel of an axis, and the share of the second. */
-function samples(from: number, to: number): (readonly [low: number, high: number, fraction: number])[] {
-  return Array.from({ length: to }, (_, i) => {
-    const position = Math.max(0, ((i + 0.5) * from) / to - 0.5);
-    const low = Math.min(Math.floor(position), from - 1);
-    return [low, Math.min(low + 1, from - 1), position - low];
-  });
 }
 
 /** Attention and feed-forward, each behind a norm and beside a shortcut. */
