@@ -33,6 +33,7 @@ const MODELS: readonly RegExp[] = [
   /^rle_res50_96x64$/,
   /^rsn18_64$/,
   /^rtmpose_t/,
+  /^rtmw_m_128x96$/,
   /^simcc_res50/,
   /^vipnas_res50_96x64$/,
   /^neck_(channel_mapper|fmap_proc|fpn|gap)$/,

@@ -149,6 +149,17 @@ describe('heads', () => {
     });
   });
 
+  it('RTMWHead reads two maps', async () => {
+    const config = {
+      ...{ type: 'RTMWHead', in_channels: 16, out_channels: 5, input_size: [48, 64], in_featuremap_size: [6, 8] },
+    };
+    const head = await buildHead(config);
+    expect(() => head.forward([])).toThrow('RTMWHead: found 0 feature maps; expected two, the finer one first.');
+    await expect(buildHead({ ...config, in_channels: 18 })).rejects.toThrow(
+      'head.in_channels: found 18; expected a multiple of 4.',
+    );
+  });
+
   it('of several stages want as many from the backbone', async () => {
     const config = { type: 'CPMHead', in_channels: 4, out_channels: 5, num_stages: 2 };
     const head = await buildHead(config);

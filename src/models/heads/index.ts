@@ -11,6 +11,7 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
   ViPNASHead: () => import('./heatmap_heads/vipnas_head.js').then((m) => m.ViPNASHead),
   SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),
   RTMCCHead: () => import('./coord_cls_heads/rtmcc_head.js').then((m) => m.RTMCCHead),
+  RTMWHead: () => import('./coord_cls_heads/rtmw_head.js').then((m) => m.RTMWHead),
   RegressionHead: () => import('./regression_heads/regression_head.js').then((m) => m.RegressionHead),
   IntegralRegressionHead: () =>
     import('./regression_heads/integral_regression_head.js').then((m) => m.IntegralRegressionHead),

@@ -13,7 +13,7 @@ import { RTMCCBlock, ScaleNorm } from '../../utils/rtmcc_block.js';
 import type { HeadFeats } from '../base_head.js';
 import { binCounts, checkSize, flattenMaps, SimCCBaseHead } from './simcc_base.js';
 
-interface RTMCCHeadConfig {
+export interface RTMCCHeadConfig {
   readonly in_channels: number;
   readonly out_channels: number;
   readonly input_size: readonly [w: number, h: number];
@@ -23,7 +23,7 @@ interface RTMCCHeadConfig {
   readonly gau_cfg: Readonly<Record<string, unknown>>;
 }
 
-interface GauConfig {
+export interface GauConfig {
   readonly hidden_dims: number;
   readonly s: number;
   readonly expansion_factor: number;
@@ -62,12 +62,7 @@ export class RTMCCHead extends SimCCBaseHead {
 
   constructor(config: ConfigDict, decoder: KeypointCodec | null = null, where = 'model.head') {
     super(decoder, where);
-    const cfg = readConfig<RTMCCHeadConfig>(config, where, SPEC);
-    const gau = readConfig<GauConfig>(cfg.gau_cfg, `${where}.gau_cfg`, GAU_SPEC);
-    checkCount(cfg.in_channels, `${where}.in_channels`);
-    checkCount(cfg.out_channels, `${where}.out_channels`);
-    checkSize(cfg.input_size, `${where}.input_size`);
-    checkSize(cfg.in_featuremap_size, `${where}.in_featuremap_size`);
+    const { cfg, gau } = readRTMCCHead(config, where);
     const kernel = cfg.final_layer_kernel_size;
     const flat = cfg.in_featuremap_size[0] * cfg.in_featuremap_size[1];
     const [wx, wy] = binCounts(cfg.input_size, cfg.simcc_split_ratio);
@@ -85,8 +80,19 @@ export class RTMCCHead extends SimCCBaseHead {
   }
 }
 
+/** The config that RTMPose's and RTMW's heads have in common. */
+export function readRTMCCHead(config: ConfigDict, where: string): { cfg: RTMCCHeadConfig; gau: GauConfig } {
+  const cfg = readConfig<RTMCCHeadConfig>(config, where, SPEC);
+  const gau = readConfig<GauConfig>(cfg.gau_cfg, `${where}.gau_cfg`, GAU_SPEC);
+  checkCount(cfg.in_channels, `${where}.in_channels`);
+  checkCount(cfg.out_channels, `${where}.out_channels`);
+  checkSize(cfg.input_size, `${where}.input_size`);
+  checkSize(cfg.in_featuremap_size, `${where}.in_featuremap_size`);
+  return { cfg, gau };
+}
+
 /** The attention unit as `gau_cfg` describes it, for `numToken` keypoints. */
-function buildGau(numToken: number, gau: GauConfig): RTMCCBlock {
+export function buildGau(numToken: number, gau: GauConfig): RTMCCBlock {
   return new RTMCCBlock(numToken, gau.hidden_dims, gau.hidden_dims, {
     ...{ s: gau.s, expansionFactor: gau.expansion_factor, actFn: gau.act_fn },
     ...{ useRelBias: gau.use_rel_bias, posEnc: gau.pos_enc },
