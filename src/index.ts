@@ -9,6 +9,9 @@ export type { ConfigDict } from './config.js';
 
 // Loading models and running them
 export { inferenceTopdown, initModel } from './apis/inference.js';
+export { inferenceDetector, initDetector } from './apis/detection.js';
+export type { InferenceDetectorOptions, InitDetectorOptions } from './apis/detection.js';
+export type { DetModel } from './apis/det_model.js';
 export { defaultModelUrl } from './apis/default_model.js';
 export type { ConfigSource, InferenceTopdownOptions, InitModelOptions, LoadProgress } from './apis/inference.js';
 export { Pose2DInferencer } from './apis/inferencers/pose2d_inferencer.js';
@@ -40,6 +43,8 @@ export { HEADS, type DenseFields, type HeadClass, type HeadFeats, type HeadPredi
 export { BaseHead } from './models/heads/base_head.js';
 export * from './nn/index.js';
 export { DATA_PREPROCESSORS } from './models/data_preprocessors/index.js';
+export { BBOX_HEADS, DETECTORS } from './models/detectors/index.js';
+export { buildDetector } from './models/detectors/build_detector.js';
 export { POSE_ESTIMATORS } from './models/pose_estimators/index.js';
 export {
   buildBackbone,

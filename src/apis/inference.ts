@@ -1,53 +1,37 @@
 /** MMPose's two functions (`mmpose/apis/inference.py`): load a model, and run it on one picture. */
 import { createBackend, type Backend, type BackendChoice, type BackendOptions } from '../backend/init.js';
-import {
-  convertStateDict,
-  openCheckpoint,
-  readConfigText,
-  type ByteSourceLike,
-  type Checkpoint,
-  type Fetch,
-  type WholeConfig,
-} from '../checkpoint/index.js';
+import type { ByteSourceLike, Checkpoint, Fetch, WholeConfig } from '../checkpoint/index.js';
 import { readConfig } from '../config.js';
 import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { ConfigError } from '../errors.js';
 import { buildPoseEstimator } from '../models/builder.js';
 import type { BasePoseEstimator, TopdownPoseEstimator } from '../models/pose_estimators/index.js';
-import { loadStateDict } from '../nn/load_state_dict.js';
 import { preparing } from '../nn/module.js';
 import { inSlices } from '../slices.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import type { BoxesLike } from './boxes.js';
 import { defaultCheckpoint } from './default_model.js';
 import type { FrameSource } from './frame.js';
-import { fetchText } from './fetch_text.js';
 import {
   findMetainfo,
   metainfoMismatch,
-  normalizeConfig,
   topdownPipeline,
   type MetainfoSource,
   type PoseConfig,
 } from './model_config.js';
 import type { ModelJit } from './model_jit.js';
+import {
+  configOf,
+  explicitConfig,
+  loadWeights,
+  openModelFile,
+  type ConfigSource,
+  type LoadProgress,
+} from './model_source.js';
 import { PoseModel, type PoseModelParts } from './pose_model.js';
 import { inferPicture, type PredictOptions, type Timings } from './predict_topdown.js';
 
-/**
- * A whole MMPose config or its `model` node as an object or text (JSON, or Python literals); or the URL of such a file; or null:
- * it is in the checkpoint, or beside it.
- */
-export type ConfigSource = WholeConfig | string | URL | null;
-
-/** How far loading is. */
-export interface LoadProgress {
-  /** `download`: bytes of the checkpoint; `weights`: tensors read from it; `compile`: shaders of a network, on WebGPU. */
-  readonly stage: 'download' | 'weights' | 'compile';
-  readonly loaded: number;
-  /** 0 where it is not known. */
-  readonly total: number;
-}
+export type { ConfigSource, LoadProgress } from './model_source.js';
 
 export interface InitModelOptions {
   /** A name, names of which the best is taken, or a backend of your own, which then outlives the model. @default 'auto' */
@@ -122,7 +106,7 @@ export async function initModel(
   }
 }
 
-function isChoice(backend: BackendChoice | Backend): backend is BackendChoice {
+export function isChoice(backend: BackendChoice | Backend): backend is BackendChoice {
   return typeof backend === 'string' || Array.isArray(backend);
 }
 
@@ -144,7 +128,7 @@ async function read(
 ): Promise<UnplacedModel> {
   const notices: string[] = [];
   const explicit = await explicitConfig(config, options);
-  const file = checkpoint === null ? null : await open(checkpoint, explicit, options);
+  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, options);
   const fullConfig = configOf(explicit, file);
   const estimator = await buildPoseEstimator(fullConfig.model);
   const metainfo = await findMetainfo(options.metainfo, file?.datasetMeta, fullConfig, notices);
@@ -213,51 +197,6 @@ async function jitFor(
     tune,
     fp16,
     onCompile: onProgress && ((loaded, total) => onProgress({ stage: 'compile', loaded, total })),
-  });
-}
-
-/** The explicit config, if there is one. */
-async function explicitConfig(config: ConfigSource, options: InitModelOptions): Promise<PoseConfig | null> {
-  if (config === null || config === undefined) return null;
-  if (typeof config !== 'string' && !(config instanceof URL)) return normalizeConfig(config, 'config');
-  const text = String(config);
-  // URLs have neither braces nor line breaks.
-  if (/[{\n]/.test(text)) return normalizeConfig(readConfigText(text, 'config'), 'config');
-  return normalizeConfig(readConfigText(await fetchText(text, 'a config', options), text), text);
-}
-
-async function open(
-  source: ByteSourceLike,
-  config: PoseConfig | null,
-  { signal, fetch, onProgress, sidecar }: InitModelOptions,
-): Promise<Checkpoint> {
-  return openCheckpoint(source, {
-    ...{ signal, fetch },
-    ...(config && { config }),
-    ...(sidecar !== undefined && { sidecar: sidecar instanceof Blob ? await sidecar.text() : sidecar }),
-    onProgress: onProgress && ((loaded, total) => onProgress({ stage: 'download', loaded, total })),
-  });
-}
-
-function configOf(explicit: PoseConfig | null, file: Checkpoint | null): PoseConfig {
-  if (explicit) return explicit;
-  if (file?.config) return normalizeConfig(file.config, `${file.name}: config`);
-  if (file?.configProblem) throw file.configProblem;
-  throw new ConfigError(
-    `config: found none, neither given nor in ${file?.name ?? 'a checkpoint'}; pass MMPose's config as JSON, or its file as the option sidecar.`,
-  );
-}
-
-async function loadWeights(
-  estimator: BasePoseEstimator,
-  config: PoseConfig,
-  file: Checkpoint,
-  { signal, onProgress }: InitModelOptions,
-): Promise<void> {
-  await loadStateDict(estimator, convertStateDict(file.stateDict, file.versions, config.model), {
-    signal,
-    source: file.name,
-    onProgress: onProgress && ((loaded, total) => onProgress({ stage: 'weights', loaded, total })),
   });
 }
 

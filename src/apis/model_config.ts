@@ -61,13 +61,18 @@ const PIPELINE_PATHS = [
  * @throws ConfigError when the config names neither a pipeline nor a codec
  */
 export function topdownPipeline(config: PoseConfig): TopdownPipeline {
-  const path = PIPELINE_PATHS.find((keys) => Array.isArray(at(config, ...keys)));
-  const steps = path ? (at(config, ...path) as unknown[]).filter(isDict) : [];
-  const step = (name: string) => steps.find(({ type }) => stripScope(String(type)) === name);
+  const step = pipelineStep(config);
   return {
     centerScale: new GetBBoxCenterScale(step('GetBBoxCenterScale') ?? {}),
     affine: new TopdownAffine(step('TopdownAffine') ?? affineOfCodec(config)),
   };
+}
+
+/** Finds a step of the test pipeline by its type; undefined where there is none, or no pipeline. */
+export function pipelineStep(config: PoseConfig): (name: string) => Dict | undefined {
+  const path = PIPELINE_PATHS.find((keys) => Array.isArray(at(config, ...keys)));
+  const steps = path ? (at(config, ...path) as unknown[]).filter(isDict) : [];
+  return (name) => steps.find(({ type }) => stripScope(String(type)) === name);
 }
 
 /** A head with several codecs (MSPN) decodes with the last one. */

@@ -109,7 +109,7 @@ export async function buildDataPreprocessor(
 }
 
 /** @throws ConfigError unless `node` is an object with a type */
-function checkNode(node: unknown, where: string): ConfigDict {
+export function checkNode(node: unknown, where: string): ConfigDict {
   if (typeof node === 'object' && node !== null && 'type' in node && typeof node.type === 'string') {
     return node as ConfigDict;
   }

@@ -158,3 +158,11 @@ function checkConfig(cfg: PreprocessorConfig, where: string): void {
   if (!Number.isInteger(cfg.pad_size_divisor) || cfg.pad_size_divisor < 1)
     fail('pad_size_divisor', 'a whole number from 1');
 }
+
+/** MMDetection's `DetDataPreprocessor`: the same for pictures; its other keys concern masks and training. */
+export class DetDataPreprocessor extends PoseDataPreprocessor {
+  constructor(config: ConfigDict | Record<string, unknown> = {}, where = 'model.data_preprocessor') {
+    const { pad_mask: _m, mask_pad_value: _v, pad_seg: _s, seg_pad_value: _w, boxtype2tensor: _b, ...own } = config;
+    super(own, where);
+  }
+}

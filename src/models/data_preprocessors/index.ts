@@ -9,5 +9,6 @@ export type DataPreprocessorClass = new (config: ConfigDict, where?: string) => 
 
 export const DATA_PREPROCESSORS = /*@__PURE__*/ new Registry<DataPreprocessorClass>('DATA_PREPROCESSORS', {
   PoseDataPreprocessor: () => import('./data_preprocessor.js').then((m) => m.PoseDataPreprocessor),
+  DetDataPreprocessor: () => import('./data_preprocessor.js').then((m) => m.DetDataPreprocessor),
   ImgDataPreprocessor: () => import('./data_preprocessor.js').then((m) => m.PoseDataPreprocessor),
 });

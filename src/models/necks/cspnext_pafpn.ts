@@ -1,4 +1,7 @@
-/** RTMW's neck, from MMPose's `necks/cspnext_pafpn.py`: a path aggregation network of CSPNeXt layers. */
+/**
+ * RTMW's and RTMDet's neck, from MMPose's `necks/cspnext_pafpn.py` and MMDetection's file of the same name: a path aggregation network
+ * of CSPNeXt layers.
+ */
 import { readConfig, REQUIRED } from '../../config.js';
 import { ConfigError, InputError } from '../../errors.js';
 import type { ActCfg } from '../../nn/act.js';
@@ -8,6 +11,7 @@ import type { NormCfg } from '../../nn/norm.js';
 import { readResizeMode, Upsample } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
+import { checkCount } from '../utils/conv_layer.js';
 import { convOf, CSPLayer } from '../utils/csp_layer.js';
 
 interface CSPNeXtPAFPNConfig {
@@ -23,7 +27,7 @@ interface CSPNeXtPAFPNConfig {
   readonly act_cfg: ActCfg;
 }
 
-/** Feature maps of `in_channels`, finest first, to maps of the same sizes and widths; `out_indices` selects. */
+/** Feature maps of `in_channels`, finest first, to maps of the same sizes, of `out_channels` unless that is null; `out_indices` selects. */
 export class CSPNeXtPAFPN extends Module<Feats, Feats> {
   /** Top-down, coarsest first. */
   readonly reduce_layers: readonly ConvModule[];
@@ -31,6 +35,8 @@ export class CSPNeXtPAFPN extends Module<Feats, Feats> {
   /** Bottom-up, finest first. */
   readonly downsamples: readonly Module[];
   readonly bottom_up_blocks: readonly CSPLayer[];
+  /** Finest first. */
+  readonly out_convs: readonly Module[];
   readonly #upsample: Upsample;
   readonly #outIndices: readonly number[];
 
@@ -58,6 +64,9 @@ export class CSPNeXtPAFPN extends Module<Feats, Feats> {
       convOf(cfg.use_depthwise, width, width, { stride: 2, padding: 1, ...common }),
     );
     this.bottom_up_blocks = finer.map((width, i) => layer(width * 2, widths[i + 1]));
+    const { out_channels: outChannels } = cfg;
+    const outConv = (width: number) => convOf(cfg.use_depthwise, width, outChannels!, { padding: 1, ...common });
+    this.out_convs = outChannels === null ? [] : widths.map(outConv);
   }
 
   override forward(feats: Feats): Feats {
@@ -73,7 +82,7 @@ export class CSPNeXtPAFPN extends Module<Feats, Feats> {
         const join = () => tf.concat([downsample.forward(outs[i]), inner[i + 1]], 3);
         outs.push(tf.tidy(() => this.bottom_up_blocks[i].forward(join())));
       }
-      return this.#outIndices.map((i) => outs[i]);
+      return this.#outIndices.map((i) => this.out_convs[i]?.forward(outs[i]) ?? outs[i]);
     });
   }
 
@@ -98,10 +107,8 @@ function readPAFPNConfig(config: Readonly<Record<string, unknown>>, where: strin
     ...{ norm_cfg: { type: 'BN', eps: 1e-3 }, act_cfg: { type: 'Swish' } },
   });
   checkConvCfg(cfg.conv_cfg, where);
-  // MMPose builds output convolutions for a number, and then fails in forward.
-  if (cfg.out_channels !== null) {
-    throw new ConfigError(`${where}.out_channels: found ${cfg.out_channels}; only null works, here as in MMPose.`);
-  }
+  // For a number MMPose's own file fails in forward; MMDetection's has a convolution per map.
+  if (cfg.out_channels !== null) checkCount(cfg.out_channels, `${where}.out_channels`);
   if (!cfg.out_indices.every((i) => Number.isInteger(i) && i >= 0 && i < cfg.in_channels.length)) {
     throw new ConfigError(
       `${where}.out_indices: found [${cfg.out_indices.join(', ')}]; expected 0 to ${cfg.in_channels.length - 1}.`,
