@@ -113,6 +113,10 @@ export const NETWORKS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   'residual connection': map((x) => tf.relu(tf.add(conv(x, 'deep', [32, 32, 3, 3], 1), x))),
   'sum with an up-sampled branch': map(fusedBranches),
   'bottleneck on half of the channels': map(partialBottleneck),
+  'rows of two lengths': map((x) => {
+    const total = tf.sum(tf.exp(x), 3, true);
+    return tf.mul(tf.sub(tf.slice(x, 0, [1, 1, 5, 2]), tf.div(0.5, total)), 2);
+  }),
   'resized embedding': map((x) => {
     const position = weights<Tensor4D>('position', [1, 3, 4, 4]);
     return tf.add(x, tf.image.resizeBilinear(position, [6, 8], false, true));

@@ -106,6 +106,7 @@ case('mirrored and picked', (2, 3, 4, 5), lambda x: x.flip(2)[..., [0, 2, 1, 4, 
 case('residual connection', (1, 8, 6, 32), lambda x: F.relu(conv(x, 'deep', (32, 32, 3, 3), padding=1) + x))
 case('sum with an up-sampled branch', (1, 6, 4, 16), fused_branches)
 case('bottleneck on half of the channels', (2, 4, 5, 32), partial_bottleneck)
+case('rows of two lengths', (1, 1, 5, 40), lambda x: (x[..., :2] - 0.5 / x.exp().sum(-1, keepdim=True)) * 2)
 case('resized embedding', (2, 6, 8, 4),
      lambda x: x + nhwc(F.interpolate(nchw(w('position', 1, 3, 4, 4)), (6, 8), mode='bilinear')))
 json.dump(CASES, sys.stdout, separators=(',', ':'))

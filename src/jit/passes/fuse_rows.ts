@@ -48,10 +48,12 @@ function groupOf(
 ): Set<GraphNode> | null {
   const { values } = graph;
   const rows = values[last.outputs[0]].shape;
+  // One loop runs over all rows of a group, so they are equally long.
   const isRows = (id: ValueId) => {
     const { shape } = values[id];
-    return shape.length === 4 && shape.slice(0, 3).join() === rows.slice(0, 3).join();
+    return shape.length === 4 && shape.slice(0, 3).join() === rows.slice(0, 3).join() && isLong(shape[3]);
   };
+  const isLong = (length: number) => length === 1 || length === rows[3];
   if (rows.length !== 4) return null;
   const excluded = new Set<GraphNode>(gone);
   for (;;) {
@@ -62,7 +64,8 @@ function groupOf(
         const producer = producers.get(id);
         if (!producer || group.has(producer) || excluded.has(producer) || !isRows(producer.outputs[0])) continue;
         const isPlain = isPointwise(producer) && producer.attrs.maps.every(({ up }) => up[0] === 1 && up[1] === 1);
-        if (isPlain || isRowReduction(graph, producer)) visit(producer);
+        if (isPlain || (isRowReduction(graph, producer) && isLong(values[producer.inputs[0]].shape[3])))
+          visit(producer);
       }
     };
     visit(last);
