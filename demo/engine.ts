@@ -66,8 +66,11 @@ export async function openEngine(request: EngineRequest): Promise<Engine> {
     infer: (picture, { boxes, alone, tracker, flip, timestamp }) =>
       inferencer.infer(picture, {
         timestamp,
-        ...(boxes.length > 0 && { bboxes: boxes.map(({ x1, y1, x2, y2 }) => [x1, y1, x2, y2]) }),
-        ...(boxes.length === 0 && alone === 'find' && { tracker: tracker ?? new RoiTracker() }),
+        ...(inferencer.takesBoxes &&
+          boxes.length > 0 && { bboxes: boxes.map(({ x1, y1, x2, y2 }) => [x1, y1, x2, y2]) }),
+        ...(inferencer.takesBoxes &&
+          boxes.length === 0 &&
+          alone === 'find' && { tracker: tracker ?? new RoiTracker() }),
         ...(flip !== 'config' && { flipTest: flip === 'on' }),
       }),
     dispose: () => inferencer.dispose(),
@@ -95,13 +98,15 @@ function describeProgress({ stage, loaded, total }: LoadProgress): [text: string
   return total > 0 ? [text, loaded / total] : [text];
 }
 
-function factsOf({ model, metainfo, notices }: Pose2DInferencer, file: File | null): [string, string][] {
+function factsOf(inferencer: Pose2DInferencer, file: File | null): [string, string][] {
+  const { model, metainfo, notices } = inferencer;
   const { backbone, head } = networkOf(model.config);
   const facts: [string, string][] = [
     ...(file ? factsOfFile(file) : factsOfDefault()),
     ['Network', [backbone?.type, head?.type].filter(Boolean).join(' + ')],
     ['Keypoints', `${metainfo.numKeypoints} (${metainfo.datasetName})`],
     ['Input', inputOf(model.config)],
+    ['People', inferencer.takesBoxes ? 'one per box' : 'everybody, without boxes'],
     ['Flip test', model.testCfg.flipTest ? 'on in the config' : 'off in the config'],
   ];
   return [...facts, ...notices.map((notice): [string, string] => ['Note', notice])];

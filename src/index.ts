@@ -8,12 +8,18 @@ export { ndarray, type NdArray, type TypedArray } from './ndarray.js';
 export type { ConfigDict } from './config.js';
 
 // Loading models and running them
-export { inferenceTopdown, initModel } from './apis/inference.js';
+export { inferenceBottomup, inferenceTopdown, initModel } from './apis/inference.js';
 export { inferenceDetector, initDetector } from './apis/detection.js';
 export type { InferenceDetectorOptions, InitDetectorOptions } from './apis/detection.js';
 export type { DetModel } from './apis/det_model.js';
 export { defaultModelUrl } from './apis/default_model.js';
-export type { ConfigSource, InferenceTopdownOptions, InitModelOptions, LoadProgress } from './apis/inference.js';
+export type {
+  ConfigSource,
+  InferenceBottomupOptions,
+  InferenceTopdownOptions,
+  InitModelOptions,
+  LoadProgress,
+} from './apis/inference.js';
 export { Pose2DInferencer } from './apis/inferencers/pose2d_inferencer.js';
 export type { InferOptions, Pose2DInferencerOptions, StreamOptions } from './apis/inferencers/pose2d_inferencer.js';
 export type { PoseModel } from './apis/pose_model.js';
@@ -41,6 +47,12 @@ export { BACKBONES, type BackboneClass } from './models/backbones/index.js';
 export { NECKS, type NeckClass } from './models/necks/index.js';
 export { HEADS, type DenseFields, type HeadClass, type HeadFeats, type HeadPrediction } from './models/heads/index.js';
 export { BaseHead } from './models/heads/base_head.js';
+export {
+  BottomupHead,
+  type PictureOutputs,
+  type PicturePrediction,
+  type RunSection,
+} from './models/heads/bottomup_head.js';
 export * from './nn/index.js';
 export { DATA_PREPROCESSORS } from './models/data_preprocessors/index.js';
 export { BBOX_HEADS, DETECTORS } from './models/detectors/index.js';

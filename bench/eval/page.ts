@@ -2,14 +2,16 @@
  * The page half of the accuracy harness: the library as an application uses it, with MMPose's own choice of people and its COCO
  * evaluation, one picture at a time.
  */
-import { inferenceTopdown, initModel } from '../../src/apis/inference.js';
+import { inferenceBottomup, inferenceTopdown, initModel } from '../../src/apis/inference.js';
 import type { PoseModel } from '../../src/apis/pose_model.js';
+import { isBottomup } from '../../src/apis/predict_bottomup.js';
 import type { CocoImage, CocoJson } from '../../src/datasets/coco.js';
 import {
   BaseCocoStyleDataset,
   type CocoDataInfo,
   type CocoDetectionResult,
 } from '../../src/datasets/datasets/base_coco_style_dataset.js';
+import type { EvalSample } from '../../src/evaluation/metrics/base.js';
 import { CocoMetric } from '../../src/evaluation/metrics/coco_metric.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
 import type { ModelRequest } from './cli_options.js';
@@ -41,7 +43,7 @@ export interface StartReply {
 /** One person as `--out` writes it. */
 export interface PersonRecord {
   readonly image_id: number;
-  /** null for detected boxes. */
+  /** null for detected boxes, and for people that a bottom-up model found. */
   readonly annotation_id: number | null;
   /** xyxy, px */
   readonly bbox: readonly number[];
@@ -70,15 +72,21 @@ declare global {
 interface Session {
   readonly model: PoseModel;
   readonly annotations: CocoJson;
+  /** By stem. */
+  readonly imgIds: ReadonlyMap<string, number>;
   readonly byPicture: ReadonlyMap<string, readonly CocoDataInfo[]>;
   /** Whether the limit left pictures out. */
   readonly limited: boolean;
   readonly withDetections: boolean;
-  readonly done: { info: CocoDataInfo; sample: PoseDataSample }[];
+  /** A person each; of a bottom-up model a picture each. */
+  readonly done: { info: DoneInfo; sample: PoseDataSample }[];
   ms: number;
   timedPeople: number;
   pictures: number;
 }
+
+/** All that a bottom-up model's picture has is its number. */
+type DoneInfo = Pick<CocoDataInfo, 'imgId'> & Partial<CocoDataInfo>;
 
 let session: Session;
 
@@ -105,9 +113,11 @@ window.startEval = async (request) => {
     },
   );
   const groups = groupByPicture(dataset);
+  if (isBottomup(model)) addEmptyPictures(groups, annotations.images);
   const byPicture = limitPeople(groups, request.limit);
   session = {
     ...{ model, annotations: { ...all, images: annotations.images }, byPicture, limited: byPicture.size < groups.size },
+    imgIds: new Map(annotations.images.map((image) => [stemOf(image), image.id])),
     ...{ withDetections: detections !== null, done: [], ms: 0, timedPeople: 0, pictures: 0 },
   };
   return {
@@ -124,24 +134,32 @@ window.evalPicture = async (stem) => {
   const people = session.byPicture.get(stem)!;
   const blob = await (await fetch(`/@files/image/${encodeURIComponent(stem)}`)).blob();
   const start = performance.now();
-  const samples = await inferenceTopdown(
-    session.model,
-    blob,
-    people.map(({ bbox }) => Array.from(bbox!.data)),
-  ).catch((error: Error) => {
+  const samples = await poses(blob, people).catch((error: Error) => {
     throw new Error(`${stem}: ${error.message}`, { cause: error });
   });
   const ms = performance.now() - start;
-  for (const [i, sample] of samples.entries()) session.done.push({ info: people[i], sample });
+  const infos = isBottomup(session.model) ? [{ imgId: session.imgIds.get(stem)! }] : people;
+  for (const [i, sample] of samples.entries()) session.done.push({ info: infos[i], sample });
   // The first picture compiles shaders.
   if (session.pictures++ === 0) return;
   session.ms += ms;
   session.timedPeople += people.length;
 };
 
+/** One sample per box; of a bottom-up model one for all, whoever is annotated. */
+function poses(blob: Blob, people: readonly CocoDataInfo[]): Promise<PoseDataSample[]> {
+  const { model } = session;
+  if (isBottomup(model)) return inferenceBottomup(model, blob);
+  return inferenceTopdown(
+    model,
+    blob,
+    people.map(({ bbox }) => Array.from(bbox!.data)),
+  );
+}
+
 window.finishEval = async () => {
   const { model, done, ms, timedPeople, withDetections } = session;
-  const people = done.map(({ info, sample }) => recordOf(info, sample, withDetections));
+  const people = done.flatMap(({ info, sample }) => recordsOf(info, sample, withDetections));
   const metrics = model.metainfo.sigmas.length > 0 ? evaluate() : null;
   await model.dispose();
   return { people, metrics, ms, timedPeople };
@@ -162,39 +180,61 @@ function evaluate(): Record<string, number> {
   };
   const metric = new CocoMetric(metricConfig(model.config), { annotations: truth, datasetMeta: model.metainfo });
   metric.process(
-    done.map(({ info, sample }) => ({
-      id: info.id as number,
-      imgId: info.imgId,
-      predInstances: { ...sample.predInstances!, bboxScores: info.bboxScore as never },
-      // The padded, aspect-corrected box, whose area MMPose's NMS uses.
-      gtInstances: { bboxes: info.bbox, bboxScores: info.bboxScore, bboxScales: sample.metainfo.inputScale },
-    })),
+    done.map(({ info, sample }) => {
+      if (isBottomup(model)) return { imgId: info.imgId, predInstances: sample.predInstances! };
+      return topdownSample(info, sample);
+    }),
   );
   return metric.evaluate();
+}
+
+function topdownSample(info: DoneInfo, sample: PoseDataSample): EvalSample {
+  return {
+    id: info.id as number,
+    imgId: info.imgId,
+    predInstances: { ...sample.predInstances!, bboxScores: info.bboxScore as never },
+    // The padded, aspect-corrected box, whose area MMPose's NMS uses.
+    gtInstances: { bboxes: info.bbox, bboxScores: info.bboxScore, bboxScales: sample.metainfo.inputScale },
+  };
 }
 
 /** Options of the config's own CocoMetric (CrowdPose and AIC differ from COCO in them). */
 function metricConfig(config: Json): Json {
   const listed = [config.test_evaluator ?? config.val_evaluator ?? []].flat() as Json[];
-  const own = listed.find(({ type }) => String(type).endsWith('CocoMetric')) ?? {};
+  const own = listed.find(({ type }) => String(type).endsWith('CocoMetric')) ?? fallbackMetric(config);
   const { type: _type, ann_file: _file, outfile_prefix: _prefix, ...options } = own;
   return options;
 }
 
-function recordOf(info: CocoDataInfo, { predInstances }: PoseDataSample, withDetections: boolean): PersonRecord {
-  const { keypoints, keypointScores } = predInstances!;
-  const dims = keypoints.shape[2];
-  return {
+/** What MMPose's configs say of bottom-up models; their heads have done away with double detections. */
+function fallbackMetric({ model }: Json): Json {
+  const { type, head } = model as { type?: string; head?: { type?: string } };
+  if (!String(type).endsWith('BottomupPoseEstimator')) return {};
+  return { nms_mode: 'none', score_mode: /RTMOHead|YOLOXPoseHead/.test(String(head?.type)) ? 'bbox' : 'keypoint' };
+}
+
+function recordsOf(info: DoneInfo, { predInstances }: PoseDataSample, withDetections: boolean): PersonRecord[] {
+  const { keypoints, keypointScores, bboxes, bboxScores } = predInstances!;
+  const [n, k, dims] = keypoints.shape;
+  const isWhole = isBottomup(session.model);
+  return Array.from({ length: n }, (_, i) => ({
     image_id: info.imgId,
-    annotation_id: withDetections ? null : (info.id as number),
-    bbox: Array.from(info.bbox!.data),
-    bbox_score: info.bboxScore!.data[0],
-    keypoints: Array.from(keypointScores.data, (score, k) => [
-      keypoints.data[k * dims],
-      keypoints.data[k * dims + 1],
-      score,
-    ]),
-  };
+    annotation_id: withDetections || isWhole ? null : (info.id as number),
+    bbox: Array.from(isWhole ? bboxes.data.subarray(i * 4, i * 4 + 4) : info.bbox!.data),
+    bbox_score: isWhole ? bboxScores.data[i] : info.bboxScore!.data[0],
+    keypoints: Array.from({ length: k }, (_point, j) => {
+      const at = (i * k + j) * dims;
+      return [keypoints.data[at], keypoints.data[at + 1], keypointScores.data[i * k + j]];
+    }),
+  }));
+}
+
+/** A bottom-up model also looks at pictures in which nobody is annotated. */
+function addEmptyPictures(groups: Map<string, CocoDataInfo[]>, images: readonly CocoImage[]): void {
+  for (const image of images) {
+    const stem = stemOf(image);
+    if (!groups.has(stem)) groups.set(stem, []);
+  }
 }
 
 function groupByPicture(dataset: BaseCocoStyleDataset): Map<string, CocoDataInfo[]> {

@@ -5,7 +5,7 @@ import { readConfig } from '../config.js';
 import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { ConfigError } from '../errors.js';
 import { buildPoseEstimator } from '../models/builder.js';
-import type { BasePoseEstimator, TopdownPoseEstimator } from '../models/pose_estimators/index.js';
+import type { BasePoseEstimator } from '../models/pose_estimators/index.js';
 import { preparing } from '../nn/module.js';
 import { inSlices } from '../slices.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
@@ -13,13 +13,14 @@ import type { BoxesLike } from './boxes.js';
 import { defaultCheckpoint } from './default_model.js';
 import type { FrameSource } from './frame.js';
 import {
+  bottomupResize,
   findMetainfo,
   metainfoMismatch,
   topdownPipeline,
   type MetainfoSource,
   type PoseConfig,
 } from './model_config.js';
-import type { ModelJit } from './model_jit.js';
+import type { CompilableEstimator, ModelJit } from './model_jit.js';
 import {
   configOf,
   explicitConfig,
@@ -29,6 +30,7 @@ import {
   type LoadProgress,
 } from './model_source.js';
 import { PoseModel, type PoseModelParts } from './pose_model.js';
+import { inferWholePicture, isBottomup, type WholePictureOptions } from './predict_bottomup.js';
 import { inferPicture, type PredictOptions, type Timings } from './predict_topdown.js';
 
 export type { ConfigSource, LoadProgress } from './model_source.js';
@@ -159,7 +161,7 @@ async function loadOn(
     return { ...(await load(await buildPoseEstimator(fullConfig.model), again)), backend: again };
   };
   const parts = { config: fullConfig, metainfo, backend, ownsBackend, notices, ...(ownsBackend && { reload }) };
-  if ('predictTensors' in estimator) topdownPipeline(fullConfig); // its mistakes come before the download of weights
+  inputSizeOf(estimator, fullConfig); // a pipeline's mistakes come before the download of weights
   return new PoseModel({ ...parts, ...(await load(estimator, backend, hasWeights ? null : file)) });
 }
 
@@ -183,6 +185,12 @@ async function placeOn(
   }
 }
 
+/** What the test pipeline makes of pictures, px; null for estimators from outside. */
+function inputSizeOf(estimator: BasePoseEstimator, config: PoseConfig): readonly [w: number, h: number] | null {
+  if ('decodePictures' in estimator) return bottomupResize(config).inputSize;
+  return 'decodeOutputs' in estimator ? topdownPipeline(config).affine.inputSize : null;
+}
+
 /** The compiled form; only WebGPU has one, so only there its code is loaded. */
 async function jitFor(
   backend: Backend,
@@ -192,8 +200,8 @@ async function jitFor(
 ): Promise<ModelJit | null> {
   if (!jit || backend.name !== 'webgpu' || !('predictTensors' in estimator)) return null;
   const { ModelJit } = await import('./model_jit.js');
-  return new ModelJit(backend, estimator as TopdownPoseEstimator, {
-    cropSize: topdownPipeline(config).affine.inputSize,
+  return new ModelJit(backend, estimator as CompilableEstimator, {
+    cropSize: inputSizeOf(estimator, config)!,
     tune,
     fp16,
     onCompile: onProgress && ((loaded, total) => onProgress({ stage: 'compile', loaded, total })),
@@ -229,6 +237,41 @@ export async function inferenceTopdown(
 ): Promise<PoseDataSample[]> {
   readConfig(options as Record<string, unknown>, 'inferenceTopdown options', INFERENCE_KEYS);
   const { samples, timings } = await inferPicture(model, image, bboxes, options);
+  if (options.timings) Object.assign(options.timings, timings);
+  return samples;
+}
+
+export interface InferenceBottomupOptions extends WholePictureOptions {
+  /** Filled in with where the time went. */
+  readonly timings?: Timings;
+}
+
+/**
+ * Poses of everybody in one picture, by a model that needs no boxes: one sample, in a list as MMPose has it. The picture is read when
+ * this is called; calls on the same model run one after the other.
+ *
+ * ```js
+ * const model = await initModel(null, 'https://example.org/rtmo-s.safetensors');
+ * const [sample] = await inferenceBottomup(model, document.querySelector('img'));
+ * sample.predInstances.keypoints; // { data: Float32Array, shape: [3, 17, 2] } for three persons
+ * ```
+ *
+ * @throws InputError for an unusable picture, ConfigError for a model that takes boxes, BackendError when the GPU fails or the model
+ *   is disposed meanwhile
+ */
+export async function inferenceBottomup(
+  model: PoseModel,
+  image: FrameSource,
+  options: InferenceBottomupOptions = {},
+): Promise<PoseDataSample[]> {
+  const { bboxFormat: _, ...keys } = INFERENCE_KEYS;
+  readConfig(options as Record<string, unknown>, 'inferenceBottomup options', keys);
+  if (!isBottomup(model)) {
+    throw new ConfigError(
+      `model.type: ${String(model.config.model.type)} looks at single persons; expected BottomupPoseEstimator, or use inferenceTopdown.`,
+    );
+  }
+  const { samples, timings } = await inferWholePicture(model, image, options);
   if (options.timings) Object.assign(options.timings, timings);
   return samples;
 }

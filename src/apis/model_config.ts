@@ -5,6 +5,7 @@
 import { DATASET_METAINFO, datasetTypeToMetainfo, loadPoseMetainfo } from '../datasets/metainfo/index.js';
 import type { DatasetInfo, PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { GetBBoxCenterScale } from '../datasets/transforms/common_transforms.js';
+import { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import { TopdownAffine } from '../datasets/transforms/topdown_transforms.js';
 import { poseMetainfoFromCheckpoint } from '../datasets/utils.js';
 import type { ConfigDict } from '../config.js';
@@ -73,6 +74,26 @@ export function pipelineStep(config: PoseConfig): (name: string) => Dict | undef
   const path = PIPELINE_PATHS.find((keys) => Array.isArray(at(config, ...keys)));
   const steps = path ? (at(config, ...path) as unknown[]).filter(isDict) : [];
   return (name) => steps.find(({ type }) => stripScope(String(type)) === name);
+}
+
+/**
+ * How a bottom-up model's pictures are resized. Without a pipeline: to the network's input as `test_cfg` or the codec has it, with the
+ * margins of YOLOX's training.
+ *
+ * @throws ConfigError when the config names neither
+ */
+export function bottomupResize(config: PoseConfig): BottomupResize {
+  const step = pipelineStep(config)('BottomupResize');
+  if (step) return new BottomupResize(step);
+  const size = at(config.model, 'test_cfg', 'input_size');
+  if (size !== undefined) return new BottomupResize({ input_size: size, pad_val: [114, 114, 114] });
+  const codecSize = at(config.model, 'head', 'decoder', 'input_size') ?? at(config, 'codec', 'input_size');
+  if (codecSize !== undefined) {
+    return new BottomupResize({ input_size: codecSize, size_factor: 64, resize_mode: 'expand' });
+  }
+  throw new ConfigError(
+    'config: found no test_pipeline with BottomupResize; expected one, or "test_cfg" or a codec with input_size.',
+  );
 }
 
 /** A head with several codecs (MSPN) decodes with the last one. */

@@ -7,7 +7,7 @@ import { readMapped } from '../backend/readback.js';
 import { isSoftware, JitCompiler, whyNotCompiled, type CompiledNetwork, type FillInput } from '../jit/compiler.js';
 import type { CompileProgress } from '../jit/plan.js';
 import { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
-import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
+import type { BottomupPoseEstimator, TopdownPoseEstimator } from '../models/pose_estimators/index.js';
 import type { TestCfg } from '../models/test_cfg.js';
 import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
@@ -21,6 +21,9 @@ import { withTestCfg } from './with_test_cfg.js';
 
 /** tfjs's WebGPU backend, as far as this file needs it. */
 type GpuInstance = Parameters<typeof readMapped>[0] & { readonly device: unknown };
+
+/** What can be compiled: all up to the numbers that decoding takes. */
+export type CompilableEstimator = TopdownPoseEstimator | BottomupPoseEstimator;
 
 /** Persons that go through one network together. */
 export interface NetworkBatch extends CropBatch {
@@ -39,7 +42,7 @@ export interface ModelJitOptions {
 
 export class ModelJit {
   readonly #backend: Backend;
-  readonly #estimator: TopdownPoseEstimator;
+  readonly #estimator: CompilableEstimator;
   readonly #instance: GpuInstance;
   readonly #compiler: JitCompiler;
   readonly #networks = new Map<string, Promise<CompiledNetwork>>();
@@ -53,7 +56,7 @@ export class ModelJit {
   #note = 'compiled at the first call';
   #failed = false;
 
-  constructor(backend: Backend, estimator: TopdownPoseEstimator, options: ModelJitOptions) {
+  constructor(backend: Backend, estimator: CompilableEstimator, options: ModelJitOptions) {
     const { cropSize, onCompile, tune = true, fp16 = false } = options;
     this.#backend = backend;
     this.#estimator = estimator;

@@ -76,9 +76,9 @@ export function runsOnGpu({ backend }: PoseModel): boolean {
 
 /** @throws ConfigError for a model that is not top-down */
 export function requireTopdown(model: PoseModel): TopdownPoseEstimator {
-  if ('predictTensors' in model.estimator) return model.estimator as TopdownPoseEstimator;
+  if ('decodeOutputs' in model.estimator) return model.estimator as TopdownPoseEstimator;
   throw new ConfigError(
-    `model.type: ${String(model.config.model.type)} takes no person boxes; expected TopdownPoseEstimator.`,
+    `model.type: ${String(model.config.model.type)} takes no person boxes; expected TopdownPoseEstimator, or use inferenceBottomup.`,
   );
 }
 
@@ -322,7 +322,8 @@ function firstRows({ data, shape }: NdArray, count: number): NdArray {
   return { data: data.subarray(0, count * size), shape: [count, ...shape.slice(1)] };
 }
 
-function testCfgFor(model: PoseModel, options: PredictOptions): TestCfg {
+/** The model's test configuration with what the call replaces of it. */
+export function testCfgFor(model: PoseModel, options: PredictOptions): TestCfg {
   const { testCfg } = model;
   const { flipTest = testCfg.flipTest, outputHeatmaps = testCfg.outputHeatmaps } = options;
   return { ...testCfg, flipTest, outputHeatmaps, batchDecode: runsOnGpu(model) };
@@ -412,7 +413,7 @@ function padded(
 }
 
 /** Keypoints that MMPose could not compute (NaN) leave the library as (0, 0) with score 0. */
-function toPublicSample({ metainfo, predInstances, predFields }: PoseDataSample): PoseDataSample {
+export function toPublicSample({ metainfo, predInstances, predFields }: PoseDataSample): PoseDataSample {
   if (predInstances) {
     const { keypoints, keypointScores, keypointsVisible } = predInstances;
     const dims = keypoints.shape[2];

@@ -1,7 +1,7 @@
 /** `inpose inspect FILE --graph`: the operations of a model's forward pass, as the jit records them and as it compiles them. */
 import { writeFile } from 'node:fs/promises';
 import { initModel } from '../apis/inference.js';
-import { topdownPipeline } from '../apis/model_config.js';
+import { bottomupResize, topdownPipeline } from '../apis/model_config.js';
 import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { poseMetainfoFromCheckpoint } from '../datasets/utils.js';
 import { ConfigError } from '../errors.js';
@@ -9,7 +9,7 @@ import { drawGraph } from '../jit/draw_graph.js';
 import { printGraph, type Graph } from '../jit/graph.js';
 import { optimize } from '../jit/passes/index.js';
 import { trace } from '../jit/trace.js';
-import type { TopdownPoseEstimator } from '../models/pose_estimators/index.js';
+import type { CompilableEstimator } from '../apis/model_jit.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import type { Tensor4D } from '../tf.js';
 import { withCheckpoint } from './open.js';
@@ -48,9 +48,10 @@ async function graphOf(
 ): Promise<Graph> {
   const model = await initModel(config, null, { backend: 'cpu', ...(metainfo && { metainfo }) });
   try {
-    const estimator = model.estimator as TopdownPoseEstimator;
-    if (!('predictTensors' in estimator)) throw new ConfigError('model.type: only top-down models have a graph.');
-    const [w, h] = topdownPipeline(model.config).affine.inputSize;
+    const estimator = model.estimator as CompilableEstimator;
+    if (!('predictTensors' in estimator)) throw new ConfigError('model.type: found one from outside, without a graph.');
+    const isWhole = 'decodePictures' in estimator;
+    const [w, h] = isWhole ? bottomupResize(model.config).inputSize : topdownPipeline(model.config).affine.inputSize;
     const sample = { metainfo: { inputSize: [w, h], flipIndices: model.metainfo.flipIndices } };
     const samples = Array.from({ length: batch }, () => sample as unknown as PoseDataSample);
     return await trace([batch, h, w, 3], (x) => estimator.predictTensors(x as Tensor4D, samples));

@@ -40,8 +40,9 @@ export function fuseActivation(conv: FoldableConv, act: Act): void {
   act.markFused();
 }
 
-/** Folds `norm` into `conv` (host values, before upload); afterwards `norm.forward` is the identity. */
+/** Folds `norm` into `conv` (host values, before upload), once; afterwards `norm.forward` is the identity. */
 export function foldBatchNorm(conv: FoldableConv, norm: BatchNorm2d): void {
+  if (norm.isFolded) return;
   const { scale, shift } = norm.affine();
   scaleOutputChannels(conv, scale);
   const bias = new Float32Array(conv.outChannels);

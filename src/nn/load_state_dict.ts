@@ -12,6 +12,7 @@ import { namedParameters, type AnyModule } from './module.js';
 export const IGNORED_KEYS: readonly RegExp[] = [
   /(^|\.)num_batches_tracked$/,
   /(^|\.)loss_module\./,
+  /(^|\.)loss_oks\.sigmas$/,
   /^data_preprocessor\./,
   /(^|\.)relative_position_index$/,
 ];

@@ -21,6 +21,7 @@ export class Parameter {
   #value: Float32Array | null;
   #tensor: Tensor | null = null;
   #isArranged = false;
+  #isDropped = false;
 
   constructor(shape: readonly number[], options: { value?: Float32Array; persistent?: boolean } = {}) {
     this.shape = shape;
@@ -56,6 +57,7 @@ export class Parameter {
   /** Moves `data`, a rearrangement of the host values that no order of axes expresses, to the current backend. */
   uploadAs(data: Float32Array, shape: readonly number[]): void {
     this.#value = null;
+    if (this.#isDropped) return;
     // Outside any scope of the caller's: parameters outlive every tidy.
     this.#tensor = tf.keep(tf.tensor(data, shape as number[], 'float32'));
   }
@@ -72,6 +74,12 @@ export class Parameter {
       this.#isArranged = true;
     }
     return this.tensor as T;
+  }
+
+  /** Lets go of host values that became part of another parameter, or that only training reads: `upload` then does nothing. */
+  drop(): void {
+    this.#value = null;
+    this.#isDropped = true;
   }
 
   /** Frees both forms. Safe to call twice. */

@@ -44,6 +44,10 @@ export class BatchNorm2d extends Module {
     return { scale, shift };
   }
 
+  get isFolded(): boolean {
+    return this.#folded;
+  }
+
   /** Called by `foldBatchNorm`: the parameters are now part of a convolution. */
   markFolded(): void {
     this.#folded = true;

@@ -32,10 +32,12 @@ const MODELS: readonly RegExp[] = [
   /^resnet18_deconv$/,
   /^rle_res50_96x64$/,
   /^rsn18_64$/,
+  /^rtmo_s_160$/,
   /^rtmpose_t/,
   /^rtmw_m_128x96$/,
   /^simcc_res50/,
   /^vipnas_res50_96x64$/,
+  /^yoloxpose_tiny_160$/,
   /^neck_(channel_mapper|fmap_proc|fpn|gap)$/,
 ];
 

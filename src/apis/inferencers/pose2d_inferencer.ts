@@ -15,6 +15,7 @@ import { FrameTicker } from '../frame_ticker.js';
 import { LookAhead } from '../look_ahead.js';
 import { INIT_OPTION_KEYS, initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import type { PoseModel } from '../pose_model.js';
+import { inferWholePicture, isBottomup, refuseBoxes, warmUpWhole } from '../predict_bottomup.js';
 import {
   inferPicture,
   noTimings,
@@ -91,7 +92,7 @@ export class Pose2DInferencer {
     const inferencer = new Pose2DInferencer(model);
     if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };
     try {
-      if (warmup ?? runsOnGpu(model)) await warmUp(model, options.signal);
+      if (warmup ?? runsOnGpu(model)) await (isBottomup(model) ? warmUpWhole : warmUp)(model, options.signal);
       return inferencer;
     } catch (error) {
       await model.dispose();
@@ -104,6 +105,11 @@ export class Pose2DInferencer {
     const { name, reason } = this.model.backend;
     const { jit } = this.model;
     return { name, reason: jit ? `${reason}; ${jit.note}` : reason };
+  }
+
+  /** Whether `infer` wants to be told where people are: not by a bottom-up model. */
+  get takesBoxes(): boolean {
+    return !isBottomup(this.model);
   }
 
   get metainfo(): PoseMetaInfo {
@@ -122,12 +128,14 @@ export class Pose2DInferencer {
 
   /**
    * Poses of all persons in one picture, as one sample; heatmaps, if asked for, in the picture's own pixels. Calls queue in order; the picture is read when this is called.
-   * With a `tracker` it is one person, found by itself; a picture may then be looked at several times.
+   * With a `tracker` it is one person, found by itself; a picture may then be looked at several times. A bottom-up model finds
+   * everybody by itself, and takes neither boxes nor a tracker.
    *
    * @throws InputError for an unusable picture or box; BackendError when the GPU fails or `dispose` is called meanwhile
    */
   async infer(image: FrameSource, options: InferOptions = {}): Promise<PoseDataSample> {
     readConfig(options as Record<string, unknown>, 'infer options', INFER_KEYS);
+    if (isBottomup(this.model)) return this.#findAll(image, options);
     const { bboxes, tracker, ...rest } = options;
     if (tracker) return this.#follow(image, tracker, options);
     const { samples, width, height, timings } = await inferPicture(this.model, image, bboxes, rest);
@@ -137,11 +145,12 @@ export class Pose2DInferencer {
 
   /**
    * Poses for a playing video, until it ends or the signal is aborted; without `bboxes` of one person, who is found and followed
-   * (`tracker: null` takes the whole picture as one person instead). A frame that arrives while the last one is being computed
+   * (`tracker: null` takes the whole picture as one person instead), with a bottom-up model of everybody. A frame that arrives while the last one is being computed
    * replaces the one that waits: results are always of the newest picture. `timestamp` is the frame's presentation time.
    */
   async *stream(video: HTMLVideoElement, options: StreamOptions = {}): AsyncGenerator<PoseDataSample, void, undefined> {
-    const { bboxes, signal, tracker = bboxes === undefined ? new RoiTracker() : null, ...rest } = options;
+    const ownTracker = options.bboxes === undefined && !isBottomup(this.model) ? new RoiTracker() : null;
+    const { bboxes, signal, tracker = ownTracker, ...rest } = options;
     const ticker = new FrameTicker(video);
     const stop = () => ticker.stop();
     signal?.addEventListener('abort', stop);
@@ -178,6 +187,13 @@ export class Pose2DInferencer {
   /** Frees the model and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
   dispose(): Promise<void> {
     return this.model.dispose();
+  }
+
+  async #findAll(image: FrameSource, options: InferOptions): Promise<PoseDataSample> {
+    refuseBoxes(this.model, options as Record<string, unknown>);
+    const { samples, timings } = await inferWholePicture(this.model, image, options);
+    this.#timings = timings;
+    return samples[0];
   }
 
   async #follow(image: FrameSource, tracker: RoiTracker, options: InferOptions): Promise<PoseDataSample> {

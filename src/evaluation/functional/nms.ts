@@ -79,15 +79,22 @@ export function nmsTorch(bboxes: NdArray, scores: ArrayLike<number>, threshold =
 /** As `nmsTorch`, but with each kept box the ones that it suppressed. */
 export function nmsTorchGroups(bboxes: NdArray, scores: ArrayLike<number>, threshold = 0.65): number[][] {
   const limit = Math.fround(threshold);
-  const box = (i: number): NdArray => ({ data: bboxes.data.subarray(i * 4, i * 4 + 4), shape: [1, 4] });
   const order = Array.from({ length: bboxes.shape[0] }, (_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b);
   const groups: number[][] = [];
   greedy(order, (best, others) => {
-    const close = new Set(others.filter((i) => bboxOverlaps(box(best), box(i)).data[0] > limit));
+    const overlaps = bboxOverlaps(boxesOf(bboxes, [best]), boxesOf(bboxes, others)).data;
+    const close = new Set(others.filter((_, i) => overlaps[i] > limit));
     groups.push([best, ...close]);
     return others.filter((i) => !close.has(i));
   });
   return groups;
+}
+
+/** bboxes[rows] */
+function boxesOf({ data }: NdArray, rows: readonly number[]): NdArray {
+  const out = new Float32Array(rows.length * 4);
+  for (const [i, row] of rows.entries()) out.set(data.subarray(row * 4, row * 4 + 4), i * 4);
+  return { data: out, shape: [rows.length, 4] };
 }
 
 /** np.spacing(1) */

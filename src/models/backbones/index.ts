@@ -11,6 +11,7 @@ export type BackboneClass = new (config: Readonly<Record<string, unknown>>, wher
 export const BACKBONES = /*@__PURE__*/ new Registry<BackboneClass>('BACKBONES', {
   AlexNet: () => import('./alexnet.js').then((m) => m.AlexNet),
   CPM: () => import('./cpm.js').then((m) => m.CPM),
+  CSPDarknet: () => import('./csp_darknet.js').then((m) => m.CSPDarknet),
   CSPNeXt: () => import('./cspnext.js').then((m) => m.CSPNeXt),
   HRNet: () => import('./hrnet.js').then((m) => m.HRNet),
   HourglassNet: () => import('./hourglass.js').then((m) => m.HourglassNet),

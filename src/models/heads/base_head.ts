@@ -177,7 +177,7 @@ function unpack({ data, shape: [n, k, columns] }: NdArray, hasVisibility: boolea
 }
 
 /** Sample `n` of a batch: NHWC maps turned to [C, h, w], columns with a leading 1. */
-function sampleOf(batch: Float32Array, shape: readonly number[], n: number): NdArray {
+export function sampleOf(batch: Float32Array, shape: readonly number[], n: number): NdArray {
   const inner = shape.slice(1);
   const size = sizeOf(inner);
   const values = batch.subarray(n * size, (n + 1) * size);

@@ -17,5 +17,7 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
     import('./regression_heads/integral_regression_head.js').then((m) => m.IntegralRegressionHead),
   DSNTHead: () => import('./regression_heads/dsnt_head.js').then((m) => m.DSNTHead),
   RLEHead: () => import('./regression_heads/rle_head.js').then((m) => m.RLEHead),
+  RTMOHead: () => import('./hybrid_heads/rtmo_head.js').then((m) => m.RTMOHead),
   VisPredictHead: () => import('./hybrid_heads/vis_head.js').then((m) => m.VisPredictHead),
+  YOLOXPoseHead: () => import('./hybrid_heads/yoloxpose_head.js').then((m) => m.YOLOXPoseHead),
 });

@@ -11,4 +11,6 @@ export const NECKS = /*@__PURE__*/ new Registry<NeckClass>('NECKS', {
   FeatureMapProcessor: () => import('./fmap_proc_neck.js').then((m) => m.FeatureMapProcessor),
   FPN: () => import('./fpn.js').then((m) => m.FPN),
   GlobalAveragePooling: () => import('./gap_neck.js').then((m) => m.GlobalAveragePooling),
+  HybridEncoder: () => import('./hybrid_encoder.js').then((m) => m.HybridEncoder),
+  YOLOXPAFPN: () => import('./yolox_pafpn.js').then((m) => m.YOLOXPAFPN),
 });

@@ -1,6 +1,6 @@
 /**
- * `torch.nn.MultiheadAttention` with its parameter names. Keys and values come from the same tokens, which need not be the
- * queries'.
+ * `torch.nn.MultiheadAttention` with its parameter names, in two forms: keys and values from the same tokens, which need not be the
+ * queries'; and queries and keys from the same tokens, with positions added, and values from them without.
  */
 import { ConfigError } from '../../errors.js';
 import { Linear } from '../../nn/linear.js';
@@ -23,11 +23,7 @@ export class MultiheadAttention extends Module<Tensor3D, Tensor3D> {
 
   constructor(dims: number, numHeads: number, options: { bias?: boolean } = {}, where = 'num_heads') {
     super();
-    if (!Number.isInteger(numHeads) || numHeads < 1 || dims % numHeads !== 0) {
-      throw new ConfigError(
-        `${where}: found ${numHeads} heads for ${dims} channels; expected a divisor of the channels.`,
-      );
-    }
+    checkHeads(dims, numHeads, where);
     const { bias = true } = options;
     const part = (...shape: number[]) => new Parameter(shape, { persistent: false });
     this.#dims = dims;
@@ -55,27 +51,88 @@ export class MultiheadAttention extends Module<Tensor3D, Tensor3D> {
 
   /** @param tokens - that the queries look at; default: themselves */
   override forward(x: Tensor3D, tokens: Tensor3D = x): Tensor3D {
-    const q = this.#heads(project(x, this.query_weight, this.query_bias));
+    const q = project(x, this.query_weight, this.query_bias);
     const [k, v] = tf.split<Tensor3D>(project(tokens, this.key_value_weight, this.key_value_bias), 2, 2);
-    const attention = tf.softmax(tf.matMul(q, this.#heads(k), false, true), 2);
-    const seen = tf.matMul(attention, this.#heads(v)) as Tensor3D;
-    return this.out_proj.forward(this.#join(seen)) as Tensor3D;
+    return this.out_proj.forward(attend(q, k, v, this.#numHeads)) as Tensor3D;
+  }
+}
+
+/** The same for tokens that look at each other, with positions added before they are compared. */
+export class PositionalAttention extends Module<Tensor3D, Tensor3D> {
+  readonly in_proj_weight: Parameter;
+  readonly in_proj_bias: Parameter;
+  readonly out_proj: Linear;
+  /** `in_proj` in two parts, made in `prepare`; not in the checkpoint. */
+  readonly query_key_weight: Parameter;
+  readonly query_key_bias: Parameter;
+  readonly value_weight: Parameter;
+  readonly value_bias: Parameter;
+  readonly #numHeads: number;
+
+  constructor(dims: number, numHeads: number, where = 'num_heads') {
+    super();
+    checkHeads(dims, numHeads, where);
+    const part = (...shape: number[]) => new Parameter(shape, { persistent: false });
+    this.#numHeads = numHeads;
+    this.in_proj_weight = new Parameter([3 * dims, dims]);
+    this.in_proj_bias = new Parameter([3 * dims]);
+    this.out_proj = new Linear(dims, dims);
+    this.query_key_weight = part(2 * dims, dims);
+    this.query_key_bias = part(2 * dims);
+    this.value_weight = part(dims, dims);
+    this.value_bias = part(dims);
   }
 
-  /** [N, L, C] -> [N heads, L, C / heads] */
-  #heads(x: Tensor3D): Tensor3D {
-    const [n, length] = x.shape;
-    const [h, d] = [this.#numHeads, this.#dims / this.#numHeads];
-    return tf.reshape(tf.transpose(tf.reshape(x, [n, length, h, d]), [0, 2, 1, 3]), [n * h, length, d]);
+  /** Two products instead of three, and the scale of the scores in the weights of the queries. */
+  override prepare(): void {
+    const scale = (this.value_bias.shape[0] / this.#numHeads) ** -0.5;
+    const parts = [
+      [this.in_proj_weight, this.query_key_weight, this.value_weight],
+      [this.in_proj_bias, this.query_key_bias, this.value_bias],
+    ];
+    for (const [whole, queryKey, value] of parts) {
+      const values = whole.value;
+      const third = values.length / 3;
+      queryKey.value = values.slice(0, 2 * third).map((v, i) => (i < third ? v * scale : v));
+      value.value = values.slice(2 * third);
+      whole.dispose();
+    }
+    for (const weight of [this.query_key_weight, this.value_weight]) weight.upload([1, 0]);
+    for (const bias of [this.query_key_bias, this.value_bias]) bias.upload();
   }
 
-  /** [N heads, L, C / heads] -> [N, L, C] */
-  #join(x: Tensor3D): Tensor3D {
-    const [rows, length, d] = x.shape;
-    const n = rows / this.#numHeads;
-    const byHead = tf.reshape(x, [n, this.#numHeads, length, d]);
-    return tf.reshape(tf.transpose(byHead, [0, 2, 1, 3]), [n, length, this.#dims]);
+  /** @param positions - that `x` is compared with, [1, L, C] */
+  override forward(x: Tensor3D, positions?: Tensor3D): Tensor3D {
+    const compared: Tensor3D = positions ? tf.add(x, positions) : x;
+    const [q, k] = tf.split<Tensor3D>(project(compared, this.query_key_weight, this.query_key_bias), 2, 2);
+    const v = project(x, this.value_weight, this.value_bias);
+    return this.out_proj.forward(attend(q, k, v, this.#numHeads)) as Tensor3D;
   }
+}
+
+/** q [N, L, C] looks at k and v [N, M, C]; the scale of the scores is in q. */
+function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, numHeads: number): Tensor3D {
+  const attention = tf.softmax(tf.matMul(splitHeads(q, numHeads), splitHeads(k, numHeads), false, true), 2);
+  return joinHeads(tf.matMul(attention, splitHeads(v, numHeads)) as Tensor3D, numHeads);
+}
+
+/** [N, L, C] -> [N heads, L, C / heads] */
+function splitHeads(x: Tensor3D, h: number): Tensor3D {
+  const [n, length, dims] = x.shape;
+  return tf.reshape(tf.transpose(tf.reshape(x, [n, length, h, dims / h]), [0, 2, 1, 3]), [n * h, length, dims / h]);
+}
+
+/** [N heads, L, C / heads] -> [N, L, C] */
+function joinHeads(x: Tensor3D, h: number): Tensor3D {
+  const [rows, length, d] = x.shape;
+  const n = rows / h;
+  return tf.reshape(tf.transpose(tf.reshape(x, [n, h, length, d]), [0, 2, 1, 3]), [n, length, h * d]);
+}
+
+/** @throws ConfigError */
+function checkHeads(dims: number, numHeads: number, where: string): void {
+  if (Number.isInteger(numHeads) && numHeads > 0 && dims % numHeads === 0) return;
+  throw new ConfigError(`${where}: found ${numHeads} heads for ${dims} channels; expected a divisor of the channels.`);
 }
 
 /** The first third of `whole`, times `scale`, and the rest. */

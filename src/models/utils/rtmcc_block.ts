@@ -32,13 +32,13 @@ export class ScaleNorm extends Module<Tensor, Tensor> {
   }
 }
 
-/** x * scale, per channel. */
+/** x * scale, per channel, or with one scale for all. */
 export class Scale extends Module<Tensor, Tensor> {
   readonly scale: Parameter;
 
-  constructor(dim: number) {
+  constructor(dim: number | null) {
     super();
-    this.scale = new Parameter([dim], { value: new Float32Array(dim).fill(1) });
+    this.scale = new Parameter(dim === null ? [] : [dim], { value: new Float32Array(dim ?? 1).fill(1) });
   }
 
   override prepare(): void {
@@ -107,15 +107,16 @@ export class RTMCCBlock extends Module<Tensor3D, Tensor3D> {
     for (const table of this.rope ?? []) table.upload();
   }
 
-  override forward(x: Tensor3D): Tensor3D {
-    const y = this.#attend(x);
+  /** @param offset - [K, s], added to queries and keys */
+  override forward(x: Tensor3D, offset: Tensor | null = null): Tensor3D {
+    const y = this.#attend(x, offset);
     return this.res_scale ? tf.add(this.res_scale.forward(x), y) : y;
   }
 
-  #attend(x: Tensor3D): Tensor3D {
+  #attend(x: Tensor3D, offset: Tensor | null): Tensor3D {
     const uv = this.#act(this.uv.forward(this.ln.forward(x)));
     const [u, v, base] = tf.split<Tensor3D>(uv as Tensor3D, [this.#e, this.#e, this.#s], 2);
-    const [q, k] = this.#queriesAndKeys(base);
+    const [q, k] = this.#queriesAndKeys(base).map((tokens) => (offset ? tf.add(tokens, offset) : tokens));
     let qk = tf.matMul(q, k, false, true);
     if (this.w) qk = tf.add(qk, this.w.tensor);
     const kernel = tf.square(tf.relu(tf.div(qk, Math.sqrt(this.#s))));

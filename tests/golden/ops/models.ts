@@ -30,7 +30,7 @@ import { networkTolerance } from '../tolerances.js';
 /** Compares `predict` and `fields` of an estimator's case. */
 type ComparePredict = (ctx: CaseContext, model: BasePoseEstimator) => Promise<readonly Comparison[]>;
 
-const PREDICT = import.meta.glob<{ comparePredict: ComparePredict }>('./models_predict.ts');
+const PREDICT = import.meta.glob<{ comparePredict: ComparePredict }>(['./models_predict.ts', './models_bottomup.ts']);
 
 async function model(ctx: CaseContext): Promise<Comparison[]> {
   const { config } = ctx.params;
@@ -43,7 +43,8 @@ async function model(ctx: CaseContext): Promise<Comparison[]> {
     await loadStateDict(network.root, formulaStateDict(ctx), { source: ctx.name });
     backend.run(() => prepareModule(network.root));
     comparisons.push(...(await compareOutputs(ctx, network)));
-    const predict = network.estimator && ctx.predict && PREDICT['./models_predict.ts'];
+    const file = String(config.type).startsWith('Bottomup') ? './models_bottomup.ts' : './models_predict.ts';
+    const predict = network.estimator && ctx.predict && PREDICT[file];
     if (predict) comparisons.push(...(await (await predict()).comparePredict(ctx, network.estimator!)));
   } finally {
     backend.run(() => disposeModule(network.root));
@@ -184,12 +185,15 @@ interface Pair {
   readonly tensor: Tensor;
 }
 
-/** Walks both nestings; MMPose gives a single tensor where we give a list of one. */
+/** Walks both nestings; MMPose gives a single tensor where we give a list of one, and lists of lists where heads here give one list. */
 function pairUp(name: string, expected: Expected | readonly unknown[], output: Output, pairs: Pair[]): void {
   if (!Array.isArray(expected)) {
     const tensor = Array.isArray(output) && output.length === 1 ? output[0] : output;
     pairs.push({ name, expected: expected as Expected, tensor: tensor as Tensor });
     return;
+  }
+  if (expected.some(Array.isArray) && Array.isArray(output) && !output.some(Array.isArray)) {
+    return pairUp(name, expected.flat(9), output, pairs);
   }
   const outputs = output as readonly Output[];
   if (!Array.isArray(output) || outputs.length !== expected.length) {

@@ -90,7 +90,8 @@ function groupsPerLayer(cfg: HeatmapHeadConfig, where: string): readonly number[
   return groups;
 }
 
-function convLayers(inChannels: number, sizes: readonly LayerSize[]): Layers {
+/** Convolutions, each with batch norm and ReLU. */
+export function convLayers(inChannels: number, sizes: readonly LayerSize[]): Layers {
   let from = inChannels;
   return sizes.flatMap(([to, kernel]) => {
     const conv = new Conv2d(from, to, kernel, { padding: Math.floor((kernel - 1) / 2) });

@@ -1,0 +1,220 @@
+/** Bottom-up models from the application's side: everybody in a picture without boxes, in the picture's own pixels, on each backend. */
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  BACKBONES,
+  BottomupHead,
+  ConfigError,
+  HEADS,
+  inferenceBottomup,
+  inferenceTopdown,
+  InputError,
+  initModel,
+  Module,
+  Pose2DInferencer,
+  RoiTracker,
+  type Feats,
+  type PictureOutputs,
+  type PicturePrediction,
+  type PoseDataSample,
+} from '../../src/index.js';
+import { encodeSafetensors, type StateDict } from '../../src/checkpoint/index.js';
+import { buildPoseEstimator } from '../../src/models/builder.js';
+import { namedParameters } from '../../src/nn/module.js';
+import * as tf from '../../src/tf.js';
+import type { Tensor, Tensor4D } from '../../src/tf.js';
+import { weightTensor } from '../golden/formula.js';
+import recorded from '../fixtures/golden/models/rtmo_s_160.json';
+import { createNano, patternPixels, playing, toCanvas } from './apis_support.js';
+
+const open: { dispose(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.dispose();
+});
+
+function kept<T extends { dispose(): Promise<void> }>(one: T): T {
+  open.push(one);
+  return one;
+}
+
+/** The picture itself as features. */
+class Glass extends Module<Tensor4D, Feats> {
+  override forward(x: Tensor4D): Feats {
+    return [tf.add(x, 0)];
+  }
+}
+
+/** Finds the pixels with the most of a colour: one person per colour, of one keypoint. */
+class BrightestPixels extends BottomupHead {
+  static seen: number[] = [];
+
+  constructor() {
+    super(null, 'model.head');
+  }
+
+  override forward([map]: readonly Tensor[]): Tensor[] {
+    return [tf.add(map, 0)];
+  }
+
+  override predictPicture({ outputs: [{ data, shape }] }: PictureOutputs): Promise<PicturePrediction> {
+    BrightestPixels.seen = [...data.slice(-3)];
+    const [, , width, channels] = shape;
+    const keypoints = new Float32Array(2 * channels);
+    for (let c = 0; c < channels; c++) {
+      let best = c;
+      for (let i = c; i < data.length; i += channels) if (data[i] > data[best]) best = i;
+      const pixel = Math.floor(best / channels);
+      keypoints.set([(pixel % width) + 0.5, Math.floor(pixel / width) + 0.5], 2 * c);
+    }
+    const ones = { data: new Float32Array(channels).fill(1), shape: [channels, 1] };
+    return Promise.resolve({ keypoints: { data: keypoints, shape: [channels, 1, 2] }, keypointScores: ones });
+  }
+}
+
+BACKBONES.register('Glass', () => Promise.resolve(Glass));
+HEADS.register('BrightestPixels', () => Promise.resolve(BrightestPixels));
+
+const ONE_POINT = {
+  ...{ dataset_name: 'spot', joint_weights: [1], sigmas: [0.025], skeleton_info: {} },
+  keypoint_info: { 0: { name: 'spot', id: 0, color: [255, 0, 0] as const, type: '', swap: '' } },
+} as const;
+
+const SPOTS = {
+  model: {
+    type: 'BottomupPoseEstimator',
+    data_preprocessor: { type: 'PoseDataPreprocessor', pad_size_divisor: 32, mean: [0, 0, 0], std: [1, 1, 1] },
+    ...{ backbone: { type: 'Glass' }, head: { type: 'BrightestPixels' } },
+  },
+  test_pipeline: [{ type: 'LoadImage' }, { type: 'BottomupResize', input_size: [64, 64], pad_val: [114, 114, 114] }],
+};
+
+/** Grey, with a square of 4 px of each colour around these middles. */
+const PLACES = { red: [20, 14], green: [100, 40], blue: [60, 61] } as const;
+
+function spots(): { data: Uint8Array; width: number; height: number; channels: 3 } {
+  const [width, height] = [128, 64];
+  const data = new Uint8Array(width * height * 3).fill(60);
+  for (const [c, [x, y]] of Object.values(PLACES).entries()) {
+    for (let dy = -2; dy < 2; dy++) for (let dx = -2; dx < 2; dx++) data[((y + dy) * width + x + dx) * 3 + c] = 250;
+  }
+  return { data, width, height, channels: 3 };
+}
+
+describe.each(['wasm', 'webgl', 'webgpu'] as const)('a picture without boxes, %s', (backend) => {
+  test('is resized with margins, and what is found lies in its own pixels', async () => {
+    const inferencer = kept(
+      await Pose2DInferencer.create({ config: SPOTS, checkpoint: null, backend, metainfo: ONE_POINT }),
+    );
+    const { metainfo, predInstances } = await inferencer.infer(spots(), { timestamp: 40 });
+    expect(metainfo).toMatchObject({ imgShape: [64, 128], inputSize: [64, 64], timestamp: 40 });
+    // The picture is twice as wide as high, so the lower quarter of the input is margin; BGR, since no conversion is asked for.
+    expect(BrightestPixels.seen).toEqual([114, 114, 114]);
+    const found = predInstances!.keypoints;
+    expect(found.shape).toEqual([3, 1, 2]);
+    for (const [i, [x, y]] of [PLACES.blue, PLACES.green, PLACES.red].entries()) {
+      expect(Math.abs(found.data[2 * i] - x)).toBeLessThanOrEqual(2);
+      expect(Math.abs(found.data[2 * i + 1] - y)).toBeLessThanOrEqual(2);
+    }
+    expect(predInstances!.bboxes.shape).toEqual([3, 4]);
+  });
+});
+
+const { config, weights } = recorded.cases[0].params as unknown as {
+  config: Parameters<typeof buildPoseEstimator>[0];
+  weights: Parameters<typeof weightTensor>[2];
+};
+
+let rtmoWeights: Promise<Uint8Array<ArrayBuffer>> | undefined;
+
+async function makeWeights(): Promise<Uint8Array<ArrayBuffer>> {
+  const stateDict: StateDict = new Map(
+    [...namedParameters(await buildPoseEstimator(config))]
+      .filter(([, { persistent }]) => persistent)
+      .map(([name, { shape }]) => {
+        const { data } = weightTensor(name, shape, weights);
+        return [name, { dtype: 'float32', shape, read: () => Promise.resolve(data) }];
+      }),
+  );
+  return encodeSafetensors(stateDict);
+}
+
+async function createRtmo(backend: 'wasm' | 'webgpu' = 'wasm'): Promise<Pose2DInferencer> {
+  rtmoWeights ??= makeWeights();
+  return kept(await Pose2DInferencer.create({ config, checkpoint: await rtmoWeights, backend, warmup: false }));
+}
+
+const pixels = patternPixels(200, 150);
+
+/** Formula weights find nobody in particular: what holds for all pictures is checked, the numbers are the golden data's. */
+function checkCrowd({ predInstances }: PoseDataSample, scoreThr: number): void {
+  const { keypoints, keypointScores, bboxes, bboxScores } = predInstances!;
+  const n = bboxScores.data.length;
+  expect(keypoints.shape).toEqual([n, 17, 2]);
+  expect(keypointScores.shape).toEqual([n, 17]);
+  expect(bboxes.shape).toEqual([n, 4]);
+  expect([...bboxScores.data]).toEqual([...bboxScores.data].sort((a, b) => b - a));
+  for (const score of bboxScores.data) expect(score).toBeGreaterThan(scoreThr);
+  expect(keypoints.data.every(Number.isFinite)).toBe(true);
+}
+
+describe('RTMO', () => {
+  test('gives everybody as one sample, and nothing is left behind', async () => {
+    const inferencer = await createRtmo();
+    const first = await inferencer.infer(pixels);
+    const before = tf.memory().numTensors;
+    const [again] = await inferenceBottomup(inferencer.model, pixels);
+    expect(tf.memory().numTensors).toBe(before);
+    checkCrowd(first, 0.1);
+    expect(first.predInstances!.bboxScores.data.length).toBeGreaterThan(1);
+    expect(again.predInstances!.keypoints).toEqual(first.predInstances!.keypoints);
+    expect(inferencer.timings.total).toBeGreaterThan(0);
+  });
+
+  test('is compiled on WebGPU and finds the same', async () => {
+    const onCpu = await (await createRtmo()).infer(pixels);
+    const inferencer = await createRtmo('webgpu');
+    const onGpu = await inferencer.infer(pixels);
+    expect(inferencer.backend.reason).toContain('compiled');
+    const counts = [onCpu, onGpu].map(({ predInstances }) => predInstances!.bboxScores.data.length);
+    // A candidate at a threshold may fall on either side.
+    expect(Math.abs(counts[0] - counts[1])).toBeLessThanOrEqual(1);
+    checkCrowd(onGpu, 0.1);
+  });
+
+  test('nobody: an empty sample', async () => {
+    const inferencer = await createRtmo();
+    inferencer.model.testCfg = { ...inferencer.model.testCfg, scoreThr: 0.999 };
+    const { predInstances } = await inferencer.infer(pixels);
+    expect(predInstances!.keypoints.shape).toEqual([0, 17, 2]);
+    expect(predInstances!.bboxes.shape).toEqual([0, 4]);
+  });
+
+  test('follows a video without boxes', async () => {
+    const inferencer = await createRtmo();
+    const video = await playing(toCanvas(pixels));
+    for await (const sample of inferencer.stream(video)) {
+      checkCrowd(sample, 0.1);
+      break;
+    }
+    (video.srcObject as MediaStream).getTracks().forEach((track) => track.stop());
+  });
+
+  test('refuses boxes, trackers, a flip test and the top-down function, and says why', async () => {
+    const inferencer = await createRtmo();
+    const boxes = [[0, 0, 50, 50]];
+    await expect(inferencer.infer(pixels, { bboxes: boxes })).rejects.toThrow(InputError);
+    await expect(inferencer.infer(pixels, { bboxes: boxes })).rejects.toThrow(/finds everybody.*leave bboxes out/);
+    await expect(inferencer.infer(pixels, { tracker: new RoiTracker() })).rejects.toThrow(/tracker/);
+    await expect(inferencer.infer(pixels, { flipTest: true })).rejects.toThrow(/flip test/);
+    await expect(inferenceTopdown(inferencer.model, pixels)).rejects.toThrow(/inferenceBottomup/);
+    checkCrowd(await inferencer.infer(pixels), 0.1);
+  });
+
+  test('top-down models are refused by inferenceBottomup; wrong parts by the config', async () => {
+    const { model } = kept(await createNano({ backend: 'wasm' }));
+    await expect(inferenceBottomup(model, pixels)).rejects.toThrow(ConfigError);
+    const topdown = { ...config, type: 'TopdownPoseEstimator' };
+    const wrong = kept(await initModel(topdown, null, { backend: 'wasm' }).catch(() => ({ dispose: async () => {} })));
+    if ('estimator' in wrong) await expect(inferenceTopdown(wrong, pixels)).rejects.toThrow(/BottomupPoseEstimator/);
+  });
+});
