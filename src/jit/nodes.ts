@@ -57,6 +57,12 @@ export function convExtras(node: GraphNode & { readonly attrs: ConvAttrs }): rea
   return node.inputs.slice(node.attrs.hasBias ? 3 : 2);
 }
 
+/** `Roll`: every element moves `by` places towards the start of an axis, and from there to its end. */
+export interface RollAttrs {
+  readonly axis: number;
+  readonly by: number;
+}
+
 /** One operation that only moves elements, with what its index arithmetic needs. */
 export interface MoveStep {
   readonly op: string;

@@ -7,6 +7,7 @@ import { foldPadding } from '../../src/jit/passes/fold_padding.js';
 import { fuseMoves } from '../../src/jit/passes/fuse_moves.js';
 import { optimize } from '../../src/jit/passes/index.js';
 import { toConv } from '../../src/jit/passes/to_conv.js';
+import { toRoll } from '../../src/jit/passes/to_roll.js';
 import { Sketch, type Shape } from './jit_sketch.js';
 
 const MAP: Shape = [1, 8, 8, 4];
@@ -34,6 +35,35 @@ describe('fuseMoves', () => {
     expect(fused.nodes.map(({ op }) => op)).toEqual(['Reshape', 'Move']);
     const shared = fuseMoves(sketch.graph([x], [y, turned]));
     expect(shared.nodes.map(({ op }) => op)).toEqual(['Reshape', 'Transpose', 'Reshape', 'Reverse']);
+  });
+});
+
+describe('toRoll', () => {
+  const swapped = (axis: number, ...order: readonly [number, number]) => {
+    const sketch = new Sketch();
+    const x = sketch.value(MAP);
+    const sizes = [3, MAP[axis] - 3];
+    const part = (size: number) => sketch.value(MAP.map((n, i) => (i === axis ? size : n)));
+    const parts = sizes.map(part);
+    sketch.nodes.push({ op: 'SplitV', inputs: [x], attrs: { numOrSizeSplits: sizes, axis }, outputs: parts });
+    const y = sketch.node(
+      'Concat',
+      order.map((i) => parts[i]),
+      MAP,
+      { axis },
+    );
+    return deadNodes(toRoll(sketch.graph([x], [y]))).nodes;
+  };
+
+  test('two parts in the other order', () => {
+    const nodes = swapped(1, 1, 0);
+    expect(nodes.map(({ op }) => op)).toEqual(['Roll']);
+    expect(nodes[0].attrs).toEqual({ axis: 1, by: 3 });
+  });
+
+  test('not in the same order, and not along channels', () => {
+    expect(swapped(2, 0, 1).map(({ op }) => op)).toEqual(['SplitV', 'Concat']);
+    expect(swapped(3, 1, 0).map(({ op }) => op)).toEqual(['SplitV', 'Concat']);
   });
 });
 

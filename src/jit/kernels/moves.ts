@@ -66,6 +66,9 @@ const MOVES: Readonly<Record<string, Move>> = {
     const [start] = tf.slice_util.parseSliceParams({ shape: [...from] } as tf.TensorInfo, begin, size);
     return (axis) => `${o(axis)} + ${start[axis]}u`;
   }),
+  Roll: perAxis((_, o, { axis: along, by }) => (axis, size) => {
+    return axis === along ? `(${o(axis)} + ${Number(by)}u) % ${size}u` : o(axis);
+  }),
   Tile: perAxis((_, o) => (axis, size) => `${o(axis)} % ${size}u`),
   StridedSlice: stridedSlice,
   PadV2: ({ from }, o, { paddings, constantValue }) => {

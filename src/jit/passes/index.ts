@@ -18,6 +18,7 @@ import { liftRanks } from './lift_ranks.js';
 import { simplifyReshapes } from './simplify_reshapes.js';
 import { toConv } from './to_conv.js';
 import { toPointwise } from './to_pointwise.js';
+import { toRoll } from './to_roll.js';
 
 const PASSES = [
   toPointwise,
@@ -37,6 +38,7 @@ const PASSES = [
   fuseRows,
   fuseEpilogue,
   fuseJoin,
+  toRoll,
   fuseMoves,
   fuseSqueeze,
   deadNodes,
