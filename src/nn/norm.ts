@@ -126,3 +126,10 @@ export function buildBatchNorm(cfg: NormCfg, channels: number, where = 'norm_cfg
   if (norm instanceof BatchNorm2d) return norm;
   throw new ConfigError(`${where}.type: found "${cfg.type}"; expected BN or SyncBN here.`);
 }
+
+/** `buildNormLayer` where only layer norm makes sense (on tokens). */
+export function buildLayerNorm(cfg: NormCfg, channels: number, where = 'norm_cfg'): LayerNorm {
+  const [, norm] = buildNormLayer(cfg, channels, where);
+  if (norm instanceof LayerNorm) return norm;
+  throw new ConfigError(`${where}.type: found "${cfg.type}"; expected LN here.`);
+}

@@ -1,8 +1,9 @@
 /** Small networks in plain tfjs ops, as models write them, each of which the jit rewrites in its own way; numbers in jit_reference.py. */
 import { transpose } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '../../src/tf.js';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '../../src/tf.js';
 import { channelShuffle, halves } from '../../src/models/backbones/utils/channel_shuffle.js';
+import { merge, partition, windowsOf } from '../../src/models/utils/windows.js';
 import { uniform } from '../golden/formula.js';
 
 function weights<T extends Tensor>(name: string, shape: readonly number[]): T {
@@ -122,4 +123,6 @@ export const NETWORKS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
     return tf.add(x, tf.image.resizeBilinear(position, [6, 8], false, true));
   }),
   'mirrored and picked': map((x) => tf.gather(tf.reverse(x, 2), tf.tensor1d([0, 2, 1, 4, 3], 'int32'), 3)),
+  'shifted windows': (x) => partition(x as Tensor3D, windowsOf([7, 6], [4, 3], { shift: 1 })),
+  'windows put together': (x) => merge(x as Tensor3D, windowsOf([7, 7], [4, 3], { shift: 2, centred: true })),
 };

@@ -31,6 +31,16 @@ def conv(x, name, shape, bias=True, **options):
     return nhwc(F.conv2d(nchw(x), w(name, *shape), w(name + ' bias', shape[0]) if bias else None, **options))
 
 
+def shifted_windows(x):
+    padded = torch.roll(F.pad(x.view(2, 7, 6, 4), (0, 0, 0, 0, 0, 1)), (-1, -1), (1, 2))
+    return padded.view(2, 2, 4, 2, 3, 4).permute(0, 1, 3, 2, 4, 5).reshape(8, 12, 4)
+
+
+def joined_windows(x):
+    padded = x.view(2, 2, 3, 4, 3, 4).permute(0, 1, 3, 2, 4, 5).reshape(2, 8, 9, 4)
+    return torch.roll(padded, (2, 2), (1, 2))[:, 0:7, 1:8].reshape(2, 49, 4)
+
+
 def case(name, shape, fn):
     x = uniform('input ' + name, shape, -2.0, 2.0)
     with torch.no_grad():
@@ -109,4 +119,6 @@ case('bottleneck on half of the channels', (2, 4, 5, 32), partial_bottleneck)
 case('rows of two lengths', (1, 1, 5, 40), lambda x: (x[..., :2] - 0.5 / x.exp().sum(-1, keepdim=True)) * 2)
 case('resized embedding', (2, 6, 8, 4),
      lambda x: x + nhwc(F.interpolate(nchw(w('position', 1, 3, 4, 4)), (6, 8), mode='bilinear')))
+case('shifted windows', (2, 42, 4), shifted_windows)
+case('windows put together', (12, 12, 4), joined_windows)
 json.dump(CASES, sys.stdout, separators=(',', ':'))

@@ -33,6 +33,25 @@ const lite = (spec = {}) => ({
   },
 });
 
+const windowed = (branches: number, extra = {}) => {
+  const each = (value: number) => Array.from({ length: branches }, () => value);
+  const keys = { num_heads: each(1), window_sizes: each(7), mlp_ratios: each(4) };
+  return stage(branches, { block: 'HRFORMERBLOCK', ...keys, ...extra });
+};
+const hrformer = (extra = {}) => ({
+  type: 'HRFormer',
+  extra: {
+    stage1: stage(1, { block: 'BOTTLENECK' }),
+    ...{ stage2: windowed(2), stage3: windowed(3), stage4: windowed(4) },
+    ...extra,
+  },
+});
+const SMALL = { embed_dims: 384, num_layers: 1, num_heads: 12, feedforward_channels: 1536 };
+const vit = (extra = {}) => ({
+  ...{ type: 'VisionTransformer', arch: SMALL, img_size: [256, 192], with_cls_token: false, out_type: 'featmap' },
+  ...extra,
+});
+
 const WRONG: readonly [config: { type: string }, message: RegExp][] = [
   [hrnet({ stage2: stage(2, { num_block: 4 }) }), /extra\.stage2: unknown key "num_block" Did you mean "num_blocks"\?/],
   [hrnet({ stage3: stage(3, { num_blocks: [1, 1] }) }), /extra\.stage3: found 3 branches, num_blocks \[1, 1\]/],
@@ -55,6 +74,23 @@ const WRONG: readonly [config: { type: string }, message: RegExp][] = [
   [{ type: 'PyramidVisionTransformer', num_heads: [1, 2, 5, 0] } as never, /num_heads\.3: found 0/],
   [{ type: 'PyramidVisionTransformer', norm_cfg: { type: 'BN' } } as never, /norm_cfg\.type: found "BN"; expected LN/],
   [{ type: 'PyramidVisionTransformerV2', patch_sizes: [4, 2, 2, 2] } as never, /unknown key "patch_sizes"/],
+  [vit({ out_type: 'cls_token' }), /out_type: found "cls_token"; only "featmap" is supported/],
+  [vit({ with_cls_token: true }), /with_cls_token: found true; only false is supported/],
+  [vit({ arch: 'tiny' }), /arch: found "tiny"; expected one of small, base/],
+  [vit({ arch: { embed_dims: 384, num_layers: 12, num_heads: 12 } }), /arch: "feedforward_channels" is missing/],
+  [vit({ arch: { ...SMALL, num_heads: 7 } }), /arch\.num_heads: found 7 heads for 384 channels/],
+  [vit({ patch_cfg: { padding: 'same' } }), /patch_cfg\.padding: found "same"/],
+  [vit({ img_size: [256, 0] }), /img_size: found 0/],
+  [{ type: 'SwinTransformer', num_heads: [3, 6] } as never, /num_heads: found \[3,6\]; expected 4 numbers/],
+  [{ type: 'SwinTransformer', num_heads: [3, 6, 12, 25] } as never, /num_heads\.3: found 25 heads for 768 channels/],
+  [{ type: 'SwinTransformer', strides: [4, 2, 2, 1] } as never, /strides: found .*; expected \[4, 2, 2, 2\]/],
+  [{ type: 'SwinTransformer', use_abs_pos_embed: true } as never, /use_abs_pos_embed: found true; only false/],
+  [{ type: 'SwinTransformer', window_size: 0 } as never, /window_size: found 0/],
+  [hrformer({ with_pad_mask: true }), /extra\.with_pad_mask: found true; only false is supported/],
+  [hrformer({ stage2: stage(2) }), /extra\.stage2: "num_heads" is missing; "window_sizes" is missing/],
+  [hrformer({ stage1: stage(1) }), /extra\.stage1\.block: found "BASIC"; expected "BOTTLENECK"/],
+  [hrformer({ stage3: windowed(3, { mlp_ratios: [4, 4] }) }), /extra\.stage3\.mlp_ratios: found \[4,4\]; expected a/],
+  [hrformer({ stage4: windowed(4, { num_heads: [1, 2, 4, 7] }) }), /num_heads: found 7 heads for 64 channels/],
 ];
 
 test.each(WRONG)('%# %o', async (config, message) => {

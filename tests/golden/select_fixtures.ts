@@ -26,6 +26,7 @@ const BUDGET_BYTES: Readonly<Record<string, number>> = {
 const MODELS: readonly RegExp[] = [
   /^(dsnt|vis)_res50_64$/,
   /^cpm_64$/,
+  /^hrformer_small_96x64$/,
   /^hrnet_tiny/,
   /^hrnet_w32_(udp_regress|coco_aic_combine)_64$/,
   /^litehrnet/,
@@ -36,7 +37,9 @@ const MODELS: readonly RegExp[] = [
   /^rtmpose_t/,
   /^rtmw_m_128x96$/,
   /^simcc_res50/,
+  /^swin_t_96x64$/,
   /^vipnas_res50_96x64$/,
+  /^vitpose_small_simple_64$/,
   /^yoloxpose_tiny_160$/,
   /^neck_(channel_mapper|fmap_proc|fpn|gap)$/,
 ];

@@ -2,7 +2,7 @@
  * HRNet, from MMPose's `backbones/hrnet.py` (https://arxiv.org/abs/1904.04514): parallel branches of several resolutions that
  * exchange their features after every module.
  */
-import { readConfig, REQUIRED } from '../../config.js';
+import { readConfig, REQUIRED, type ConfigSpec } from '../../config.js';
 import { ConfigError } from '../../errors.js';
 import { Act } from '../../nn/act.js';
 import { Conv2d } from '../../nn/conv.js';
@@ -16,23 +16,21 @@ import type { Tensor4D } from '../../tf.js';
 import { BasicBlock, Bottleneck, resLayer, type BlockFactory } from './resnet.js';
 
 const BLOCKS = {
-  BASIC: { expansion: 1, make: (...args) => new BasicBlock(...args) },
-  BOTTLENECK: { expansion: 4, make: (...args) => new Bottleneck(...args) },
-} satisfies Record<string, { expansion: number; make: BlockFactory }>;
-
-type BlockName = keyof typeof BLOCKS;
+  BASIC: (...args) => new BasicBlock(...args),
+  BOTTLENECK: (...args) => new Bottleneck(...args),
+} satisfies Record<string, BlockFactory>;
 
 /** `extra.stage1` to `extra.stage4`. */
-interface StageConfig {
+export interface StageConfig {
   readonly num_modules: number;
   readonly num_branches: number;
-  readonly block: BlockName;
+  readonly block: string;
   readonly num_blocks: readonly number[];
   readonly num_channels: readonly number[];
   readonly multiscale_output: boolean;
 }
 
-const STAGE_SPEC = {
+export const STAGE_SPEC = {
   num_modules: REQUIRED,
   num_branches: REQUIRED,
   block: REQUIRED,
@@ -41,14 +39,26 @@ const STAGE_SPEC = {
   multiscale_output: false,
 };
 
-interface UpsampleConfig {
+export interface UpsampleConfig {
   readonly mode: ResizeMode;
   readonly alignCorners: boolean;
 }
 
-interface ExtraConfig {
-  readonly stages: readonly [StageConfig, StageConfig, StageConfig, StageConfig];
+/** A network of parallel branches, read from a config: what HRNet and its relatives have in common, and how they differ. */
+export interface HRPlan<S extends StageConfig = StageConfig> {
+  readonly inChannels: number;
+  readonly normCfg: NormCfg;
+  readonly stages: readonly [S, S, S, S];
   readonly upsample: UpsampleConfig;
+  /** The blocks of branch i. */
+  branch(stage: S, i: number, inChannels: number): Layers;
+  /** A step of the exchange, to half the resolution. */
+  down(inChannels: number, outChannels: number, relu: boolean): Layers;
+}
+
+/** Width of each branch's output. */
+function widthsOf({ num_channels: widths, block }: StageConfig): readonly number[] {
+  return widths.map((width) => (block === 'BOTTLENECK' ? 4 * width : width));
 }
 
 /** conv (no bias) + batch norm, as sequences of HRNet hold them; `relu` appends the activation. */
@@ -65,44 +75,18 @@ function convBn(
   return relu ? [...layers, new Act({ type: 'ReLU' })] : layers;
 }
 
-interface HRModuleOptions {
-  readonly stage: StageConfig;
-  /** Width of each branch's input. */
-  readonly inChannels: readonly number[];
-  readonly multiscaleOutput: boolean;
-  readonly normCfg: NormCfg;
-  readonly upsample: UpsampleConfig;
-}
-
 /** The branches' own blocks, then every output as the sum over all branches, resized to it. */
-export class HRModule extends Module<Feats, Feats> {
+class HRModule extends Module<Feats, Feats> {
   readonly branches: readonly Layers[];
   /** [output][input]; `null` where the branch passes through. */
   readonly fuse_layers: readonly (readonly (Layers | null)[])[] | null;
-  /** Width of each branch's output. */
-  readonly outChannels: readonly number[];
 
-  constructor(options: HRModuleOptions) {
+  constructor(plan: HRPlan, stage: StageConfig, multiscaleOutput: boolean) {
     super();
-    const { stage, inChannels, normCfg, multiscaleOutput } = options;
-    const { expansion, make } = BLOCKS[stage.block];
-    this.outChannels = stage.num_channels.map((width) => width * expansion);
-    this.branches = this.outChannels.map((outChannels, i) =>
-      resLayer(make, { numBlocks: stage.num_blocks[i], inChannels: inChannels[i], outChannels, expansion, normCfg }),
-    );
-    const outputs = multiscaleOutput ? this.outChannels.length : 1;
-    this.fuse_layers =
-      this.outChannels.length === 1 ? null : Array.from({ length: outputs }, (_, i) => this.#fuseLayer(i, options));
-  }
-
-  #fuseLayer(i: number, { normCfg, upsample }: HRModuleOptions): (Layers | null)[] {
-    const to = this.outChannels[i];
-    return this.outChannels.map((from, j) => {
-      if (j === i) return null;
-      if (j > i) return [...convBn(from, to, 1, 1, normCfg, false), new Upsample(2 ** (j - i), upsample)];
-      const steps = Array.from({ length: i - j - 1 }, () => convBn(from, from, 3, 2, normCfg, true));
-      return [...steps, convBn(from, to, 3, 2, normCfg, false)];
-    });
+    const widths = widthsOf(stage);
+    this.branches = widths.map((width, i) => plan.branch(stage, i, width));
+    const outputs = widths.slice(0, multiscaleOutput ? undefined : 1);
+    this.fuse_layers = widths.length === 1 ? null : outputs.map((_, i) => fuseLayer(plan, widths, i));
   }
 
   override forward(feats: Feats): Feats {
@@ -111,6 +95,18 @@ export class HRModule extends Module<Feats, Feats> {
       return this.fuse_layers ? this.fuse_layers.map((layers, i) => fuse(layers, maps, i)) : maps;
     });
   }
+}
+
+/** What brings every branch to output i. */
+function fuseLayer(plan: HRPlan, widths: readonly number[], i: number): (Layers | null)[] {
+  const { normCfg, upsample } = plan;
+  const to = widths[i];
+  return widths.map((from, j) => {
+    if (j === i) return null;
+    if (j > i) return [...convBn(from, to, 1, 1, normCfg, false), new Upsample(2 ** (j - i), upsample)];
+    const steps = Array.from({ length: i - j - 1 }, () => plan.down(from, from, true));
+    return [...steps, plan.down(from, to, false)];
+  });
 }
 
 /** Sum in order of the branches, then ReLU. */
@@ -126,7 +122,7 @@ function fuse(layers: readonly (Layers | null)[], maps: Feats, i: number): Tenso
 }
 
 /** Input [N, H, W, 3]; output the first branch [N, H/4, W/4, C], or all four with `stage4.multiscale_output`. */
-export class HRNet extends Module<Tensor4D, Feats> {
+export class HRBackbone extends Module<Tensor4D, Feats> {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
   readonly conv2: Conv2d;
@@ -139,37 +135,21 @@ export class HRNet extends Module<Tensor4D, Feats> {
   readonly transition3: Transition;
   readonly stage4: readonly HRModule[];
 
-  constructor(config: Readonly<Record<string, unknown>>, where = 'backbone') {
+  constructor(plan: HRPlan) {
     super();
-    const {
-      in_channels: inChannels,
-      norm_cfg: normCfg,
-      extra,
-      conv_cfg: convCfg,
-    } = readConfig<HRNetConfig>(config, where, {
-      extra: REQUIRED,
-      in_channels: 3,
-      conv_cfg: null,
-      norm_cfg: { type: 'BN' },
-    });
-    checkConvCfg(convCfg, where);
-    const { stages, upsample } = readExtra(extra, `${where}.extra`);
-    this.conv1 = new Conv2d(inChannels, 64, 3, { stride: 2, padding: 1, bias: false });
+    const { stages, normCfg } = plan;
+    this.conv1 = new Conv2d(plan.inChannels, 64, 3, { stride: 2, padding: 1, bias: false });
     this.bn1 = buildBatchNorm(normCfg, 64);
     this.conv2 = new Conv2d(64, 64, 3, { stride: 2, padding: 1, bias: false });
     this.bn2 = buildBatchNorm(normCfg, 64);
-
-    const { expansion, make } = BLOCKS[stages[0].block];
-    const width1 = stages[0].num_channels[0] * expansion;
-    const numBlocks = stages[0].num_blocks[0];
-    this.layer1 = resLayer(make, { numBlocks, inChannels: 64, outChannels: width1, expansion, normCfg });
-    const widths = stages.map((stage) => stage.num_channels.map((c) => c * BLOCKS[stage.block].expansion));
-    this.transition1 = makeTransition([width1], widths[1], normCfg);
-    this.stage2 = makeStage(stages[1], widths[1], true, normCfg, upsample);
+    const widths = stages.map(widthsOf);
+    this.layer1 = plan.branch(stages[0], 0, 64);
+    this.transition1 = makeTransition(widths[0].slice(0, 1), widths[1], normCfg);
+    this.stage2 = makeStage(plan, stages[1], true);
     this.transition2 = makeTransition(widths[1], widths[2], normCfg);
-    this.stage3 = makeStage(stages[2], widths[2], true, normCfg, upsample);
+    this.stage3 = makeStage(plan, stages[2], true);
     this.transition3 = makeTransition(widths[2], widths[3], normCfg);
-    this.stage4 = makeStage(stages[3], widths[3], stages[3].multiscale_output, normCfg, upsample);
+    this.stage4 = makeStage(plan, stages[3], stages[3].multiscale_output);
   }
 
   override prepare(): void {
@@ -211,17 +191,17 @@ function makeTransition(before: readonly number[], after: readonly number[], nor
   });
 }
 
-function makeStage(
-  stage: StageConfig,
-  inChannels: readonly number[],
-  multiscaleOutput: boolean,
-  normCfg: NormCfg,
-  upsample: UpsampleConfig,
-): HRModule[] {
+function makeStage(plan: HRPlan, stage: StageConfig, multiscaleOutput: boolean): HRModule[] {
   return Array.from({ length: stage.num_modules }, (_, i) => {
-    const last = i === stage.num_modules - 1;
-    return new HRModule({ stage, inChannels, normCfg, upsample, multiscaleOutput: multiscaleOutput || !last });
+    const isLast = i === stage.num_modules - 1;
+    return new HRModule(plan, stage, multiscaleOutput || !isLast);
   });
+}
+
+export class HRNet extends HRBackbone {
+  constructor(config: Readonly<Record<string, unknown>>, where = 'backbone') {
+    super(readHRNet(config, where));
+  }
 }
 
 interface HRNetConfig {
@@ -231,29 +211,74 @@ interface HRNetConfig {
   readonly norm_cfg: NormCfg;
 }
 
-function readExtra(extra: Readonly<Record<string, unknown>>, where: string): ExtraConfig {
-  const read = readConfig<Record<string, Readonly<Record<string, unknown>>>>(extra, where, {
-    ...{ stage1: REQUIRED, stage2: REQUIRED, stage3: REQUIRED, stage4: REQUIRED },
-    upsample: { mode: 'nearest' },
-  });
-  const stage = (i: number) => readStage(read[`stage${i}`], `${where}.stage${i}`);
-  const upsample = readConfig<{ mode: unknown; align_corners: boolean | null }>(read.upsample, `${where}.upsample`, {
-    mode: REQUIRED,
-    align_corners: null,
-  });
+/** Keys of a backbone with branches. */
+export const HRNET_SPEC = { extra: REQUIRED, in_channels: 3, conv_cfg: null, norm_cfg: { type: 'BN' } };
+
+/** Keys of `extra`. */
+export const EXTRA_SPEC = { stage1: REQUIRED, stage2: REQUIRED, stage3: REQUIRED, stage4: REQUIRED };
+
+function readHRNet(config: Readonly<Record<string, unknown>>, where: string): HRPlan {
+  const { in_channels, norm_cfg: normCfg, extra, conv_cfg } = readConfig<HRNetConfig>(config, where, HRNET_SPEC);
+  checkConvCfg(conv_cfg, where);
+  const read = readConfig<ExtraConfig>(extra, `${where}.extra`, { ...EXTRA_SPEC, upsample: { mode: 'nearest' } });
   return {
-    stages: [stage(1), stage(2), stage(3), stage(4)],
-    upsample: {
-      mode: readResizeMode(upsample.mode, `${where}.upsample.mode`),
-      alignCorners: upsample.align_corners ?? false,
-    },
+    inChannels: in_channels,
+    normCfg,
+    stages: readStages(read, `${where}.extra`, () => ({ spec: STAGE_SPEC, blocks: Object.keys(BLOCKS) })),
+    upsample: readUpsample(read.upsample, `${where}.extra.upsample`),
+    branch: (stage, i, inChannels) => residualBranch(stage, i, inChannels, normCfg),
+    down: (from, to, relu) => convBn(from, to, 3, 2, normCfg, relu),
   };
 }
 
-function readStage(config: Readonly<Record<string, unknown>>, where: string): StageConfig {
-  const stage = readConfig<StageConfig>(config, where, STAGE_SPEC);
-  if (!Object.hasOwn(BLOCKS, stage.block)) {
-    throw new ConfigError(`${where}.block: found ${JSON.stringify(stage.block)}; expected "BASIC" or "BOTTLENECK".`);
+/** Residual blocks, as all branches of HRNet have them. */
+export function residualBranch(stage: StageConfig, i: number, inChannels: number, normCfg: NormCfg): Layers {
+  const outChannels = widthsOf(stage)[i];
+  const expansion = outChannels / stage.num_channels[i];
+  const numBlocks = stage.num_blocks[i];
+  return resLayer(BLOCKS[stage.block as keyof typeof BLOCKS], {
+    ...{ numBlocks, inChannels, outChannels, expansion, normCfg },
+  });
+}
+
+/** `extra`, its stages unread. */
+export type ExtraConfig = Readonly<Record<`stage${1 | 2 | 3 | 4}` | 'upsample', Readonly<Record<string, unknown>>>>;
+
+export function readUpsample(config: Readonly<Record<string, unknown>>, where: string): UpsampleConfig {
+  const { mode, align_corners: alignCorners } = readConfig<{ mode: unknown; align_corners: boolean | null }>(
+    config,
+    where,
+    { mode: REQUIRED, align_corners: null },
+  );
+  return { mode: readResizeMode(mode, `${where}.mode`), alignCorners: alignCorners ?? false };
+}
+
+/** What a stage's config may hold: its keys, and the names of blocks. */
+interface StageKind {
+  readonly spec: ConfigSpec;
+  readonly blocks: readonly string[];
+}
+
+/** The four stages of `extra`, the first of which may be of another kind than the rest. */
+export function readStages<S extends StageConfig>(
+  extra: ExtraConfig,
+  where: string,
+  kindOf: (number: number) => StageKind,
+): [S, S, S, S] {
+  return ([1, 2, 3, 4] as const).map((number) =>
+    readStage<S>(extra[`stage${number}`], `${where}.stage${number}`, kindOf(number)),
+  ) as [S, S, S, S];
+}
+
+function readStage<S extends StageConfig>(
+  config: Readonly<Record<string, unknown>>,
+  where: string,
+  { spec, blocks: names }: StageKind,
+): S {
+  const stage = readConfig<S>(config, where, spec);
+  if (!names.includes(stage.block)) {
+    const expected = names.map((name) => `"${name}"`).join(' or ');
+    throw new ConfigError(`${where}.block: found ${JSON.stringify(stage.block)}; expected ${expected}.`);
   }
   const { num_branches: branches, num_blocks: blocks, num_channels: channels } = stage;
   if (blocks.length !== branches || channels.length !== branches) {

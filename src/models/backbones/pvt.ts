@@ -8,16 +8,15 @@ import { ConfigError } from '../../errors.js';
 import { Act, type ActCfg } from '../../nn/act.js';
 import { Conv2d } from '../../nn/conv.js';
 import { chain, Module, Parameter, type Feats, type Layers } from '../../nn/module.js';
-import { buildNormLayer, LayerNorm, type NormCfg } from '../../nn/norm.js';
+import { buildLayerNorm, type LayerNorm, type NormCfg } from '../../nn/norm.js';
 import { resize } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor3D, Tensor4D } from '../../tf.js';
 import { checkCount } from '../utils/conv_layer.js';
 import { MultiheadAttention } from '../utils/multihead_attention.js';
+import { PatchEmbed } from '../utils/patch_embed.js';
+import { toMap, toTokens, type Size } from '../utils/tokens.js';
 import { readOutIndices } from './utils/read_out_indices.js';
-
-/** Height and width of the map that tokens stand for. */
-type Size = readonly [h: number, w: number];
 
 interface PVTConfig {
   readonly pretrain_img_size: number | Size;
@@ -134,7 +133,7 @@ function readPVTConfig(config: Readonly<Record<string, unknown>>, where: string)
 function stageOf(cfg: PVTConfig, i: number, where: string): Stage {
   const width = cfg.embed_dims * cfg.num_heads[i];
   const before = i === 0 ? cfg.in_channels : cfg.embed_dims * cfg.num_heads[i - 1];
-  const norm = () => layerNorm(cfg.norm_cfg, width, `${where}.norm_cfg`);
+  const norm = () => buildLayerNorm(cfg.norm_cfg, width, `${where}.norm_cfg`);
   const patches = { kernel: cfg.patch_sizes[i], stride: cfg.strides[i], padding: cfg.paddings[i] };
   const blocks = Array.from({ length: cfg.num_layers[i] }, () => new PVTEncoderLayer(cfg, i, width, where));
   const position = cfg.use_abs_pos_embed ? [new AbsolutePositionEmbedding(pretrainedSize(cfg, i), width)] : [];
@@ -152,12 +151,6 @@ function pretrainedSize(cfg: PVTConfig, i: number): Size {
   return [Math.floor(h / patch), Math.floor((w ?? h) / patch)];
 }
 
-function layerNorm(cfg: NormCfg, channels: number, where: string): LayerNorm {
-  const [, norm] = buildNormLayer(cfg, channels, where);
-  if (norm instanceof LayerNorm) return norm;
-  throw new ConfigError(`${where}.type: found "${cfg.type}"; expected LN here.`);
-}
-
 function runStage([embed, blocks, norm]: Stage, map: Tensor4D): Tensor4D {
   const size = embed.size(map);
   return tf.tidy(() => {
@@ -169,49 +162,6 @@ function runStage([embed, blocks, norm]: Stage, map: Tensor4D): Tensor4D {
     }
     return toMap(norm ? (norm.forward(tokens) as Tensor3D) : tokens, size);
   });
-}
-
-/** [N, h w, C] -> [N, h, w, C] */
-function toMap(tokens: Tensor3D, [h, w]: Size): Tensor4D {
-  const [n, , channels] = tokens.shape;
-  return tf.reshape(tokens, [n, h, w, channels]);
-}
-
-/** [N, h, w, C] -> [N, h w, C] */
-function toTokens(map: Tensor4D): Tensor3D {
-  const [n, h, w, channels] = map.shape;
-  return tf.reshape(map, [n, h * w, channels]);
-}
-
-/** A strided convolution and a norm: [N, H, W, C] -> [N, h w, out]. */
-class PatchEmbed extends Module<Tensor4D, Tensor3D> {
-  readonly projection: Conv2d;
-  readonly norm: LayerNorm;
-  readonly #patches: { readonly kernel: number; readonly stride: number; readonly padding: number };
-
-  constructor(
-    inChannels: number,
-    outChannels: number,
-    patches: { readonly kernel: number; readonly stride: number; readonly padding: number },
-    norm: LayerNorm,
-  ) {
-    super();
-    const { kernel, stride, padding } = patches;
-    this.#patches = patches;
-    this.projection = new Conv2d(inChannels, outChannels, kernel, { stride, padding });
-    this.norm = norm;
-  }
-
-  /** Of the map that the tokens stand for. */
-  size({ shape: [, h, w] }: Tensor4D): Size {
-    const { kernel, stride, padding } = this.#patches;
-    const out = (length: number) => Math.floor((length + 2 * padding - kernel) / stride) + 1;
-    return [out(h), out(w)];
-  }
-
-  override forward(x: Tensor4D): Tensor3D {
-    return this.norm.forward(toTokens(this.projection.forward(x))) as Tensor3D;
-  }
 }
 
 /** Adds a learned value per position, resized to the map at hand. */
@@ -245,7 +195,7 @@ class PVTEncoderLayer extends Module<Tensor3D, Tensor3D> {
 
   constructor(cfg: PVTConfig, stage: number, width: number, where: string) {
     super();
-    const norm = () => layerNorm(cfg.norm_cfg, width, `${where}.norm_cfg`);
+    const norm = () => buildLayerNorm(cfg.norm_cfg, width, `${where}.norm_cfg`);
     this.norm1 = norm();
     this.attn = new SpatialReductionAttention(cfg, stage, width, where);
     this.norm2 = norm();
@@ -274,7 +224,7 @@ class SpatialReductionAttention extends Module<Tensor3D, Tensor3D> {
       `${where}.num_heads.${stage}`,
     );
     this.sr = ratio > 1 ? new Conv2d(width, width, ratio, { stride: ratio }) : null;
-    this.norm = ratio > 1 ? layerNorm(cfg.norm_cfg, width, `${where}.norm_cfg`) : null;
+    this.norm = ratio > 1 ? buildLayerNorm(cfg.norm_cfg, width, `${where}.norm_cfg`) : null;
   }
 
   override forward(x: Tensor3D, size: Size = [x.shape[1], 1]): Tensor3D {

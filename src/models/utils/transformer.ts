@@ -1,13 +1,13 @@
 /** Parts of transformers that RTMO uses (MMPose: `mmpose/models/utils/transformer.py`). */
 import { readConfig, REQUIRED } from '../../config.js';
 import { ConfigError } from '../../errors.js';
-import { Act, type ActCfg } from '../../nn/act.js';
-import { Linear } from '../../nn/linear.js';
+import type { ActCfg } from '../../nn/act.js';
 import { Module, Parameter } from '../../nn/module.js';
 import { LayerNorm } from '../../nn/norm.js';
 import * as tf from '../../tf.js';
 import type { Tensor3D } from '../../tf.js';
 import { checkCount } from './conv_layer.js';
+import { FFN } from './ffn.js';
 import { PositionalAttention } from './multihead_attention.js';
 
 /** Cosines and sines of positions at a geometric series of wavelengths. Tables are made on the CPU: GPUs' sines are rough. */
@@ -100,21 +100,6 @@ class ShortcutAttention extends Module<Tensor3D, Tensor3D> {
 
   override forward(x: Tensor3D, positions?: Tensor3D): Tensor3D {
     return tf.add(x, this.attn.forward(x, positions));
-  }
-}
-
-/** mmcv's `FFN` of two layers, with a shortcut. */
-class FFN extends Module<Tensor3D, Tensor3D> {
-  readonly layers: readonly [readonly [Linear, Act], Linear];
-
-  constructor(dims: number, hidden: number, actCfg: ActCfg) {
-    super();
-    this.layers = [[new Linear(dims, hidden), new Act(actCfg)], new Linear(hidden, dims)];
-  }
-
-  override forward(x: Tensor3D): Tensor3D {
-    const [[expand, act], shrink] = this.layers;
-    return tf.add(x, shrink.forward(act.forward(expand.forward(x))) as Tensor3D);
   }
 }
 
