@@ -22,6 +22,7 @@ export type {
 } from './apis/inference.js';
 export { Pose2DInferencer } from './apis/inferencers/pose2d_inferencer.js';
 export type { InferOptions, Pose2DInferencerOptions, StreamOptions } from './apis/inferencers/pose2d_inferencer.js';
+export type { PersonDetectorOptions } from './apis/person_detector.js';
 export type { PoseModel } from './apis/pose_model.js';
 export type { Timings } from './apis/predict_topdown.js';
 export type { BoxesLike, BoxFormat } from './apis/boxes.js';

@@ -18,6 +18,7 @@ import {
   modelRequest,
   printModel,
   requireFiles,
+  sourceRequest,
   withPage,
   type ModelOptions,
 } from './cli_options.js';
@@ -29,6 +30,8 @@ interface Options extends ModelOptions {
   readonly images: string;
   readonly annotations: string;
   readonly boxes: string;
+  readonly detCheckpoint?: string;
+  readonly detConfig?: string;
   readonly limit?: number;
   readonly out?: string;
 }
@@ -38,6 +41,8 @@ const options = addModelOptions(new Command('eval'))
   .requiredOption('--images <dir>', 'pictures; matched with the annotations by file stem')
   .requiredOption('--annotations <file>', 'COCO-format annotations')
   .option('--boxes <gt|file>', 'annotated boxes, or COCO detection results', 'gt')
+  .option('--det-checkpoint <file>', "checkpoint of an RTMDet, whose boxes are taken as in MMPose's demo")
+  .option('--det-config <file>', 'its MMDetection config as JSON (default: as for --config)')
   .option('--limit <n>', 'stop after the picture that reaches this many people', positiveInteger)
   .option('--out <file>', 'write one JSON record per person')
   .parse()
@@ -52,6 +57,7 @@ async function main(opts: Options): Promise<boolean> {
 }
 
 async function evaluate(page: Page, opts: Options, files: Files): Promise<void> {
+  if (files.detector) await findPeople(page, opts, files);
   const started = await start(page, opts, files);
   printStart(started, opts);
   for (const [i, { stem }] of started.pictures.entries()) {
@@ -64,30 +70,58 @@ async function evaluate(page: Page, opts: Options, files: Files): Promise<void> 
   printResult(result, started, opts);
 }
 
+/** Everybody in all pictures, before the first pose: COCO's evaluation wants the boxes as detection results. */
+async function findPeople(page: Page, opts: Options, files: Files): Promise<void> {
+  const source = await sourceRequest('detector', files.detector, opts.detConfig);
+  await page.evaluate((r) => window.startDetector(r), { ...source, backend: opts.backend });
+  let boxes = 0;
+  for (const [i, stem] of [...files.pictures.keys()].entries()) {
+    boxes += await page.evaluate((name) => window.detectPicture(name), stem);
+    progress(`${i + 1} of ${files.pictures.size} pictures searched`);
+  }
+  progress('');
+  await page.evaluate(() => window.finishDetector());
+  console.log(`detector: ${basename(files.detector!)}, ${boxes} boxes in ${files.pictures.size} pictures`);
+}
+
 interface Files {
   /** null: the default model, which the library finds itself. */
   readonly model: string | null;
+  readonly detector: string | null;
   readonly annotations: string;
   readonly detections: string | null;
   /** Path of each picture by its stem. */
   readonly pictures: ReadonlyMap<string, string>;
 }
 
-async function findFiles({ model, config, annotations, boxes, images }: Options): Promise<Files> {
+async function findFiles(opts: Options): Promise<Files> {
+  const { model, config, annotations, boxes, images, detCheckpoint, detConfig } = opts;
   const detections = boxes === 'gt' ? null : resolve(boxes);
-  requireFiles(isDefault(model) ? null : model, config, annotations, detections);
+  if (detConfig && !detCheckpoint) throw new Error('--det-config: found no --det-checkpoint; give both');
+  if (detCheckpoint && detections) throw new Error('--boxes: found --det-checkpoint too; give one of them');
+  requireFiles(isDefault(model) ? null : model, config, annotations, detections, detCheckpoint, detConfig);
   if (!existsSync(images) || isFile(images))
     throw new Error(`${images}: not found; give the path of an existing folder`);
   const names = (await readdir(images)).filter((name) => PICTURE.test(name)).sort();
   if (names.length === 0) throw new Error(`${images}: found no pictures; expected .jpg, .png or the like`);
   const pictures = new Map(names.map((name) => [parse(name).name, resolve(images, name)]));
-  return { model: isDefault(model) ? null : resolve(model), annotations: resolve(annotations), detections, pictures };
+  return {
+    model: isDefault(model) ? null : resolve(model),
+    detector: detCheckpoint ? resolve(detCheckpoint) : null,
+    annotations: resolve(annotations),
+    ...{ detections, pictures },
+  };
 }
 
 async function serve(files: Files, path: string): Promise<Uint8Array | null> {
   const [kind, name] = [dirname(path), basename(path)];
   if (kind === 'image') return readFile(files.pictures.get(name)!);
-  const served = { model: files.model, annotations: files.annotations, detections: files.detections }[kind];
+  const served = {
+    model: files.model,
+    detector: files.detector,
+    annotations: files.annotations,
+    detections: files.detections,
+  }[kind];
   return served && name === basename(served) ? readFile(served) : null;
 }
 

@@ -20,14 +20,18 @@ export interface ModelOptions {
   readonly flip?: boolean;
 }
 
-/** What the page needs to load a model; URLs are of the page host's. */
-export interface ModelRequest {
+/** A checkpoint and its config; URLs are of the page host's. */
+export interface SourceRequest {
   /** null: the default model. */
   readonly checkpoint: string | null;
   /** Text of `--config`; null: the one inside the checkpoint. */
   readonly config: string | null;
   /** Text of the config found beside the checkpoint, used when there is none inside. */
   readonly sidecar: string | null;
+}
+
+/** What the page needs to load a model. */
+export interface ModelRequest extends SourceRequest {
   readonly backend: BackendName;
   readonly flip: boolean;
 }
@@ -47,14 +51,21 @@ export function isDefault(model: string): boolean {
 
 /** @param path - of the checkpoint; null: the default model */
 export async function modelRequest(path: string | null, options: ModelOptions): Promise<ModelRequest> {
-  const beside = path && join(dirname(path), `${parse(path).name}.config.json`);
   return {
-    checkpoint: path && addressOf('model', path),
-    // A line break at the end, since the library takes a text without one for an address.
-    config: options.config ? `${await readFile(options.config, 'utf8')}\n` : null,
-    sidecar: beside && isFile(beside) ? await readFile(beside, 'utf8') : null,
+    ...(await sourceRequest('model', path, options.config)),
     backend: options.backend,
     flip: options.flip ?? false,
+  };
+}
+
+/** @param kind - folder under which the page host serves the checkpoint */
+export async function sourceRequest(kind: string, path: string | null, config?: string): Promise<SourceRequest> {
+  const beside = path && join(dirname(path), `${parse(path).name}.config.json`);
+  return {
+    checkpoint: path && addressOf(kind, path),
+    // A line break at the end, since the library takes a text without one for an address.
+    config: config ? `${await readFile(config, 'utf8')}\n` : null,
+    sidecar: beside && isFile(beside) ? await readFile(beside, 'utf8') : null,
   };
 }
 

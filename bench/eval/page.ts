@@ -2,7 +2,9 @@
  * The page half of the accuracy harness: the library as an application uses it, with MMPose's own choice of people and its COCO
  * evaluation, one picture at a time.
  */
+import { initDetector } from '../../src/apis/detection.js';
 import { inferenceBottomup, inferenceTopdown, initModel } from '../../src/apis/inference.js';
+import { PersonDetector } from '../../src/apis/person_detector.js';
 import type { PoseModel } from '../../src/apis/pose_model.js';
 import { isBottomup } from '../../src/apis/predict_bottomup.js';
 import type { CocoImage, CocoJson } from '../../src/datasets/coco.js';
@@ -14,7 +16,8 @@ import {
 import type { EvalSample } from '../../src/evaluation/metrics/base.js';
 import { CocoMetric } from '../../src/evaluation/metrics/coco_metric.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
-import type { ModelRequest } from './cli_options.js';
+import type { BackendName } from '../../src/backend/init.js';
+import type { ModelRequest, SourceRequest } from './cli_options.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -40,6 +43,10 @@ export interface StartReply {
   readonly badBoxes: number;
 }
 
+export interface DetectorRequest extends SourceRequest {
+  readonly backend: BackendName;
+}
+
 /** One person as `--out` writes it. */
 export interface PersonRecord {
   readonly image_id: number;
@@ -63,6 +70,10 @@ export interface FinishReply {
 
 declare global {
   interface Window {
+    startDetector(request: DetectorRequest): Promise<void>;
+    /** How many people were found. */
+    detectPicture(stem: string): Promise<number>;
+    finishDetector(): Promise<void>;
     startEval(request: StartRequest): Promise<StartReply>;
     evalPicture(stem: string): Promise<void>;
     finishEval(): Promise<FinishReply>;
@@ -89,11 +100,37 @@ interface Session {
 type DoneInfo = Pick<CocoDataInfo, 'imgId'> & Partial<CocoDataInfo>;
 
 let session: Session;
+let detector: PersonDetector;
+/** What the detector found, by picture; null without one. */
+let searched: Map<string, { readonly bbox: readonly number[]; readonly score: number }[]> | null = null;
+
+window.startDetector = async ({ config, checkpoint, sidecar, backend }) => {
+  const options = { backend, ...(sidecar !== null && { sidecar }) };
+  detector = new PersonDetector(await initDetector(config, checkpoint, options), {});
+  searched = new Map();
+};
+
+window.detectPicture = async (stem) => {
+  const { data, shape } = await detector.persons(await pictureOf(stem)).catch((error: Error) => {
+    throw new Error(`${stem}: ${error.message}`, { cause: error });
+  });
+  const people = Array.from({ length: shape[0] }, (_, i) => {
+    const [x1, y1, x2, y2, score] = data.subarray(i * 5, i * 5 + 5);
+    return { bbox: [x1, y1, x2 - x1, y2 - y1], score };
+  });
+  searched!.set(stem, people);
+  return people.length;
+};
+
+window.finishDetector = () => detector.dispose();
 
 window.startEval = async (request) => {
   const options = { backend: request.backend, ...(request.sidecar !== null && { sidecar: request.sidecar }) };
   const model = await initModel(request.config, request.checkpoint ?? undefined, options);
   model.testCfg = { ...model.testCfg, flipTest: request.flip };
+  if (isBottomup(model) && searched) {
+    throw new Error('--det-checkpoint: this model finds everybody without boxes; leave it out');
+  }
   const all = await getJson<CocoJson>(request.annotations);
   if (!Array.isArray(all?.images) || !Array.isArray(all.annotations)) {
     throw new Error(`${fileOf(request.annotations)}: expected a COCO file with lists "images" and "annotations"`);
@@ -101,7 +138,7 @@ window.startEval = async (request) => {
   const stems = new Set(request.stems);
   const annotations = { ...all, images: all.images.filter((image) => stems.has(stemOf(image))) };
   const known = new Map(annotations.images.map((image) => [image.id, image]));
-  const found = request.detections === null ? null : await getDetections(request.detections);
+  const found = request.detections === null ? detectionsOf(annotations) : await getDetections(request.detections);
   const detections = found?.filter((d) => known.has(d.image_id)) ?? null;
   const usable = detections?.filter((d) => isInPicture(d, known.get(d.image_id)!)) ?? null;
   const dataset = new BaseCocoStyleDataset(
@@ -132,7 +169,7 @@ window.startEval = async (request) => {
 
 window.evalPicture = async (stem) => {
   const people = session.byPicture.get(stem)!;
-  const blob = await (await fetch(`/@files/image/${encodeURIComponent(stem)}`)).blob();
+  const blob = await pictureOf(stem);
   const start = performance.now();
   const samples = await poses(blob, people).catch((error: Error) => {
     throw new Error(`${stem}: ${error.message}`, { cause: error });
@@ -262,6 +299,21 @@ function limitPeople(groups: ReadonlyMap<string, CocoDataInfo[]>, limit: number 
 function stemOf({ id, file_name }: { readonly id: number; readonly file_name?: string }): string {
   const name = (file_name ?? String(id)).split('/').at(-1)!;
   return name.replace(/\.[^.]*$/, '');
+}
+
+async function pictureOf(stem: string): Promise<Blob> {
+  return (await fetch(`/@files/image/${encodeURIComponent(stem)}`)).blob();
+}
+
+/** What the detector found, as COCO detection results. */
+function detectionsOf({ images }: CocoJson): CocoDetectionResult[] | null {
+  if (!searched) return null;
+  return images.flatMap((image) =>
+    (searched!.get(stemOf(image)) ?? []).map((person) => ({
+      ...{ image_id: image.id, category_id: 1 },
+      ...{ bbox: person.bbox as unknown as CocoDetectionResult['bbox'], score: person.score },
+    })),
+  );
 }
 
 /** Whether a box shows anything of its picture; a detector's output may hold others. */

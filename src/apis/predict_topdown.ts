@@ -24,6 +24,8 @@ import { withTestCfg } from './with_test_cfg.js';
 export interface Timings {
   /** Getting the picture's bytes. */
   frame: number;
+  /** Finding everybody, with a detector; all of its work. */
+  detect: number;
   /** Cropping and normalising, on the CPU; with a compiled network only finding where the crops lie. */
   crop: number;
   /** On wasm and cpu the network's computation; on a GPU only issuing its commands. */
@@ -38,7 +40,7 @@ export interface Timings {
 
 /** A fresh record, all zeros. */
 export function noTimings(): Timings {
-  return { frame: 0, crop: 0, network: 0, read: 0, decode: 0, total: 0 };
+  return { frame: 0, detect: 0, crop: 0, network: 0, read: 0, decode: 0, total: 0 };
 }
 
 export interface PredictOptions {

@@ -198,7 +198,7 @@ export function regionOf({ keypoints, keypointScores }: InstanceData, padding: n
 }
 
 /** The region if it has a size, and shows some of the picture. */
-function plausible(region: Box, { imgShape: [h, w] }: RoiView): Box | null {
+export function plausible(region: Box, { imgShape: [h, w] }: Pick<RoiView, 'imgShape'>): Box | null {
   const [width, height] = [region[2] - region[0], region[3] - region[1]];
   // Also catches what is not a number.
   if (!(Math.max(width, height) >= SMALLEST_SIDE * Math.min(w, h))) return null;

@@ -194,6 +194,8 @@ describe('RTMO', () => {
     const video = await playing(toCanvas(pixels));
     for await (const sample of inferencer.stream(video)) {
       checkCrowd(sample, 0.1);
+      const { trackIds, bboxScores } = sample.predInstances!;
+      expect([...trackIds!.data]).toEqual(Array.from(bboxScores.data, (_, i) => i));
       break;
     }
     (video.srcObject as MediaStream).getTracks().forEach((track) => track.stop());

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
+import { CASES as RTMDETS, detectorWeights } from '../support/rtmdet.js';
 import { launchChromium } from '../support/chromium.js';
 import { encodePng } from '../support/png.js';
 import { SAMPLE_PICTURE } from '../support/sample.js';
@@ -88,19 +90,35 @@ test('one person found without boxes, by the default model', async () => {
   const code = block('js', 'RoiTracker').replace(/(sample\.predInstances\.trackIds\.data\[0\]);/, 'window.found = $1;');
   const dist = await builtApp('readme-tracker', code);
   await copyFile(SAMPLE_PICTURE, join(dist, 'photo.jpg'));
-  const server = await serveFolders([dist]);
+  expect(await foundBy([dist])).toBe(0);
+});
+
+test('everybody, with a detector', async () => {
+  const code = block('js', 'detCheckpoint').replace(/(sample\.predInstances\.bboxes);/, 'window.found = $1.shape[0];');
+  const dist = await builtApp('readme-detector', code);
+  const [c] = RTMDETS;
+  const { stateDict } = await openCheckpoint(await detectorWeights(c));
+  const metadata = encodeModelMetadata({ config: c.config, datasetMeta: null, versions: new Map(), stateDict });
+  const file = join(folder, 'public/models/rtmdet_nano_person.pth');
+  await writeFile(file, await encodeSafetensors(stateDict, { metadata }));
+  expect(await foundBy([dist, join(folder, 'public')])).toBeGreaterThan(1);
+});
+
+/** Opens a page and waits for what it puts into `window.found`. */
+async function foundBy(folders: readonly string[]): Promise<unknown> {
+  const server = await serveFolders(folders);
   const tab = await browser.newPage();
   try {
     const problems = watchPage(tab);
     await tab.goto(`${server.url}/index.html`);
     await tab.waitForFunction('"found" in window', undefined, { timeout: 60_000 });
-    expect(await tab.evaluate('window.found')).toBe(0);
     expect(problems).toEqual([]);
+    return await tab.evaluate('window.found');
   } finally {
     await tab.close();
     await server.close();
   }
-});
+}
 
 /** Builds a page with `photo.jpg` and this script as an application would. Gives the folder. */
 async function builtApp(name: string, code: string): Promise<string> {

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PersonRecord } from '../../bench/eval/page.js';
 import { flippedAnswer, writeFixture, type Found } from '../bundle/fixture.js';
+import { encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
+import { CASES as RTMDETS, detectorWeights } from '../support/rtmdet.js';
 import { encodePng } from '../support/png.js';
 import { SAMPLE_PICTURE } from '../support/sample.js';
 import { LEAST_PCK, SAMPLE_SIZE, samplePck } from '../support/sample_pck.js';
@@ -79,6 +81,34 @@ function expectAnswer({ keypoints }: PersonRecord, answer: Answer): void {
 }
 
 const table = (stdout: string, name: string) => Number(new RegExp(`^coco/${name} +(\\S+)$`, 'm').exec(stdout)?.[1]);
+
+describe('a detector', () => {
+  test('everybody whom it finds, scored as detection results', async () => {
+    const [c] = RTMDETS;
+    const { stateDict } = await openCheckpoint(await detectorWeights(c));
+    await writeFile(at('people.safetensors'), await encodeSafetensors(stateDict));
+    await writeJson('people.config.json', c.config);
+    const { code, stdout, stderr } = await run({ 'det-checkpoint': at('people.safetensors'), out: at('found.json') });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const boxes = Number(/^detector: people\.safetensors, (\d+) boxes in 2 pictures$/m.exec(stdout)?.[1]);
+    const found = await people('found.json');
+    expect(boxes).toBeGreaterThan(2);
+    expect(found).toHaveLength(boxes);
+    expect(new Set(found.map(({ image_id }) => image_id))).toEqual(new Set([1, 2]));
+    for (const person of found) {
+      expect(person.annotation_id).toBeNull();
+      expect(person.bbox_score).toBeGreaterThan(0.3);
+    }
+  });
+
+  test('options that do not go together', async () => {
+    const alone = await run({ 'det-config': at('people.config.json') });
+    expect(alone.stderr).toContain('--det-config: found no --det-checkpoint');
+    const both = await run({ 'det-checkpoint': at('people.safetensors'), boxes: at('gt.json') });
+    expect(both.stderr).toContain('--boxes: found --det-checkpoint too');
+  });
+});
 
 describe('numbers', () => {
   test("annotated boxes: MMPose's keypoints, absent pictures listed and left out of AP", async () => {

@@ -23,7 +23,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   ...{ codecs: 3, models: 4, apis: 5, worker: 6, cli: 6, 'index.ts': 6, 'iife.ts': 6 },
 };
 const SAME_LEVEL: Readonly<Record<string, readonly string[]>> = {
-  ...{ datasets: ['structures'], evaluation: ['structures', 'datasets'], tracking: ['structures'] },
+  ...{ datasets: ['structures'], evaluation: ['structures', 'datasets'], tracking: ['structures', 'evaluation'] },
   ...{
     visualization: ['structures', 'datasets'],
     nn: ['backend', 'ops'],

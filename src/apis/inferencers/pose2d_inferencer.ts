@@ -7,13 +7,18 @@ import type { PoseMetaInfo } from '../../datasets/metainfo/types.js';
 import { zeros } from '../../ndarray.js';
 import type { PoseDataSample } from '../../structures/pose_data_sample.js';
 import { mergeDataSamples } from '../../structures/utils.js';
+import { PoseSmoother, type OneEuroOptions, type SmoothingPreset } from '../../tracking/one_euro_filter.js';
+import { PoseTracker } from '../../tracking/pose_tracker.js';
 import { RoiTracker } from '../../tracking/roi.js';
 import type { BoxesLike } from '../boxes.js';
+import type { DetModel } from '../det_model.js';
+import { findEverybody, followEverybody, type EverybodyResult } from '../everybody.js';
 import type { FrameSource } from '../frame.js';
 import { HeldPicture } from '../held_picture.js';
 import { FrameTicker } from '../frame_ticker.js';
 import { LookAhead } from '../look_ahead.js';
 import { INIT_OPTION_KEYS, initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
+import { DETECTOR_KEYS, PersonDetector, type PersonDetectorOptions } from '../person_detector.js';
 import type { PoseModel } from '../pose_model.js';
 import { inferWholePicture, isBottomup, refuseBoxes, warmUpWhole } from '../predict_bottomup.js';
 import {
@@ -26,7 +31,7 @@ import {
   type Timings,
 } from '../predict_topdown.js';
 
-export interface Pose2DInferencerOptions extends InitModelOptions {
+export interface Pose2DInferencerOptions extends InitModelOptions, PersonDetectorOptions {
   /** A whole config, its `model` node, or a URL. @default null: it is in the checkpoint, or beside it */
   readonly config?: ConfigSource;
   /** URL, Blob or File, or bytes of a `.pth` or `.safetensors`. @default the model that comes with the package, if there is no config */
@@ -43,6 +48,7 @@ const OPTION_KEYS = {
   flipTest: undefined,
   warmup: undefined,
   ...INIT_OPTION_KEYS,
+  ...DETECTOR_KEYS,
 };
 
 const INFER_KEYS = {
@@ -55,16 +61,31 @@ const INFER_KEYS = {
   signal: undefined,
 };
 
+const BOXES_AND_TRACKER = 'infer options: found bboxes and a tracker; expected one of them.';
+
 export interface InferOptions extends PredictOptions {
-  /** Person boxes, px, image space. Left out: the whole picture is one person; an empty list: nobody. */
+  /**
+   * Person boxes, px, image space. Left out: everybody whom the detector finds, or without one the whole picture as one person; null:
+   * the whole picture; an empty list: nobody.
+   */
   readonly bboxes?: BoxesLike | null;
-  /** In place of boxes: finds one person anywhere in the picture, and follows it through the pictures of later calls. */
-  readonly tracker?: RoiTracker | null;
+  /**
+   * In place of boxes: a `RoiTracker` finds one person anywhere in the picture, and follows it through the pictures of later calls; a
+   * `PoseTracker` follows everybody whom the detector finds.
+   */
+  readonly tracker?: RoiTracker | PoseTracker | null;
 }
 
 export interface StreamOptions extends Omit<InferOptions, 'timestamp' | 'bboxes'> {
-  /** Boxes for all frames, or a function that gives the next frame's from the last result. @default a tracker follows one person */
+  /**
+   * Boxes for all frames, or a function that gives the next frame's from the last result.
+   * @default a tracker follows everybody whom the detector finds, or without one a single person
+   */
   readonly bboxes?: BoxesLike | null | ((last: PoseDataSample | null) => BoxesLike | null | undefined);
+  /** Frames from one look of the detector to the next, unless somebody gets lost. @default 10 */
+  readonly detInterval?: number;
+  /** Smooths keypoints over time, per track id; false: as the network gives them. @default 'medium' where everybody is found, else false */
+  readonly smoothing?: SmoothingPreset | OneEuroOptions | false;
 }
 
 /**
@@ -73,29 +94,38 @@ export interface StreamOptions extends Omit<InferOptions, 'timestamp' | 'bboxes'
  * const sample = await inferencer.infer(image, { bboxes: [[12, 30, 200, 410]] });
  * sample.predInstances.keypoints; // { data: Float32Array, shape: [1, 17, 2] }
  * for await (const s of inferencer.stream(video)) draw(s);
+ * // create({ detCheckpoint: 'rtmdet_nano_person.pth' }): infer(image) finds everybody
  * await inferencer.dispose();
  * ```
  */
 export class Pose2DInferencer {
   readonly model: PoseModel;
+  readonly #detector: PersonDetector | null;
   #timings: Timings = noTimings();
 
-  private constructor(model: PoseModel) {
+  private constructor(model: PoseModel, detector: PersonDetector | null) {
     this.model = model;
+    this.#detector = detector;
   }
 
   /** Loads a model, without options the one that comes with the package; see `initModel` for the errors. */
   static async create(options: Pose2DInferencerOptions = {}): Promise<Pose2DInferencer> {
     readConfig(options as Record<string, unknown>, 'Pose2DInferencer options', OPTION_KEYS);
     const { config, checkpoint, flipTest, warmup, ...rest } = options;
-    const model = await initModel(config, checkpoint, rest);
-    const inferencer = new Pose2DInferencer(model);
-    if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };
+    const { detConfig: _c, detCheckpoint: _w, detCatIds: _i, detScoreThr: _s, nmsThr: _n, ...init } = rest;
+    const model = await initModel(config, checkpoint, init);
+    let detector: PersonDetector | null = null;
     try {
-      if (warmup ?? runsOnGpu(model)) await (isBottomup(model) ? warmUpWhole : warmUp)(model, options.signal);
-      return inferencer;
+      // As in MMPose, a model that takes no boxes needs none.
+      if (!isBottomup(model)) detector = await PersonDetector.create(model, rest);
+      if (flipTest !== undefined) model.testCfg = { ...model.testCfg, flipTest };
+      if (warmup ?? runsOnGpu(model)) {
+        await (isBottomup(model) ? warmUpWhole : warmUp)(model, options.signal);
+        await detector?.warmUp(options.signal);
+      }
+      return new Pose2DInferencer(model, detector);
     } catch (error) {
-      await model.dispose();
+      await Promise.all([model.dispose(), detector?.dispose()]);
       throw error;
     }
   }
@@ -103,8 +133,13 @@ export class Pose2DInferencer {
   /** The backend in use and, in one readable line, why. */
   get backend(): { readonly name: BackendName; readonly reason: string } {
     const { name, reason } = this.model.backend;
-    const { jit } = this.model;
-    return { name, reason: jit ? `${reason}; ${jit.note}` : reason };
+    const notes = [this.model.jit?.note, this.#detector?.model.jit && `detector ${this.#detector.model.jit.note}`];
+    return { name, reason: [reason, ...notes.filter(Boolean)].join('; ') };
+  }
+
+  /** The detector that finds everybody; null without one. */
+  get detModel(): DetModel | null {
+    return this.#detector?.model ?? null;
   }
 
   /** Whether `infer` wants to be told where people are: not by a bottom-up model. */
@@ -128,8 +163,8 @@ export class Pose2DInferencer {
 
   /**
    * Poses of all persons in one picture, as one sample; heatmaps, if asked for, in the picture's own pixels. Calls queue in order; the picture is read when this is called.
-   * With a `tracker` it is one person, found by itself; a picture may then be looked at several times. A bottom-up model finds
-   * everybody by itself, and takes neither boxes nor a tracker.
+   * With a `tracker` people are found by themselves and keep their `trackIds`; a picture may then be looked at several times. A
+   * bottom-up model finds everybody by itself, and takes neither boxes nor a tracker.
    *
    * @throws InputError for an unusable picture or box; BackendError when the GPU fails or `dispose` is called meanwhile
    */
@@ -137,20 +172,48 @@ export class Pose2DInferencer {
     readConfig(options as Record<string, unknown>, 'infer options', INFER_KEYS);
     if (isBottomup(this.model)) return this.#findAll(image, options);
     const { bboxes, tracker, ...rest } = options;
-    if (tracker) return this.#follow(image, tracker, options);
+    if (tracker instanceof RoiTracker) return this.#follow(image, tracker, options);
+    if (tracker || (this.#detector && bboxes === undefined)) return this.#everybody(image, options);
     const { samples, width, height, timings } = await inferPicture(this.model, image, bboxes, rest);
     this.#timings = timings;
     return samples.length > 0 ? mergeDataSamples(samples) : this.#nobody([height, width], options.timestamp ?? 0);
   }
 
+  /** Whom the detector finds; with a tracker, whom it follows. */
+  async #everybody(image: FrameSource, options: InferOptions): Promise<PoseDataSample> {
+    const { tracker, bboxes, bboxFormat, ...rest } = options;
+    if (tracker && (bboxes || bboxFormat)) throw new InputError(BOXES_AND_TRACKER);
+    const detector = this.#detector;
+    if (!detector) {
+      throw new InputError(
+        'infer options.tracker: a PoseTracker needs a detector; create the inferencer with detCheckpoint.',
+      );
+    }
+    const { samples, imgShape, timings }: EverybodyResult = tracker
+      ? await followEverybody(this.model, detector, image, tracker as PoseTracker, rest)
+      : await findEverybody(this.model, detector, image, rest);
+    this.#timings = timings;
+    if (samples.length > 0) return mergeDataSamples(samples);
+    const nobody = this.#nobody(imgShape, options.timestamp ?? 0);
+    if (!tracker) return nobody;
+    const trackIds = { data: new Int32Array(), shape: [0] };
+    return { ...nobody, predInstances: { ...nobody.predInstances!, trackIds } };
+  }
+
   /**
-   * Poses for a playing video, until it ends or the signal is aborted; without `bboxes` of one person, who is found and followed
-   * (`tracker: null` takes the whole picture as one person instead), with a bottom-up model of everybody. A frame that arrives while the last one is being computed
+   * Poses for a playing video, until it ends or the signal is aborted. Without `bboxes` of everybody whom the detector finds, with
+   * `trackIds`, as with a bottom-up model; without either of one person, who is found and followed (`tracker: null` takes the whole
+   * picture as one person). A frame that arrives while the last one is being computed
    * replaces the one that waits: results are always of the newest picture. `timestamp` is the frame's presentation time.
    */
   async *stream(video: HTMLVideoElement, options: StreamOptions = {}): AsyncGenerator<PoseDataSample, void, undefined> {
-    const ownTracker = options.bboxes === undefined && !isBottomup(this.model) ? new RoiTracker() : null;
-    const { bboxes, signal, tracker = ownTracker, ...rest } = options;
+    const findsAll = this.#detector !== null || isBottomup(this.model);
+    const { bboxes, signal, detInterval, smoothing = findsAll ? 'medium' : false, ...given } = options;
+    const { tracker: asked = bboxes === undefined ? this.#newTracker(detInterval) : null, ...rest } = given;
+    // A bottom-up model needs nobody to tell it where to look, only who is who.
+    const ids = isBottomup(this.model) && asked instanceof PoseTracker ? asked : null;
+    const tracker = ids ? null : asked;
+    const smoother = smoothing === false ? null : new PoseSmoother(smoothing);
     const ticker = new FrameTicker(video);
     const stop = () => ticker.stop();
     signal?.addEventListener('abort', stop);
@@ -172,7 +235,8 @@ export class Pose2DInferencer {
         last = signal?.aborted ? null : await (ahead ? ahead.next() : next());
         if (this.model.queue.closed) throw this.model.queue.closed;
         if (!last) return;
-        yield last;
+        if (ids) last = ids.update(last);
+        yield smoother ? smoother.smooth(last) : last;
       }
     } catch (error) {
       // The loop that aborted it has what it wanted.
@@ -184,9 +248,16 @@ export class Pose2DInferencer {
     }
   }
 
-  /** Frees the model and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
-  dispose(): Promise<void> {
-    return this.model.dispose();
+  /** Frees the model, the detector and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
+  async dispose(): Promise<void> {
+    await Promise.all([this.model.dispose(), this.#detector?.dispose()]);
+  }
+
+  #newTracker(detInterval?: number): RoiTracker | PoseTracker {
+    const { sigmas } = this.model.metainfo;
+    if (this.#detector) return new PoseTracker({ sigmas, ...(detInterval !== undefined && { detInterval }) });
+    if (detInterval === undefined) return isBottomup(this.model) ? new PoseTracker({ sigmas }) : new RoiTracker();
+    throw new InputError('stream options: found detInterval without a detector; create it with detCheckpoint.');
   }
 
   async #findAll(image: FrameSource, options: InferOptions): Promise<PoseDataSample> {
@@ -198,7 +269,7 @@ export class Pose2DInferencer {
 
   async #follow(image: FrameSource, tracker: RoiTracker, options: InferOptions): Promise<PoseDataSample> {
     const { bboxes, tracker: _, bboxFormat, ...rest } = options;
-    if (bboxes || bboxFormat) throw new InputError('infer options: found bboxes and a tracker; expected one of them.');
+    if (bboxes || bboxFormat) throw new InputError(BOXES_AND_TRACKER);
     const [w, h] = pipelineOf(this.model).affine.inputSize;
     const held = new HeldPicture(image);
     const total = noTimings();
