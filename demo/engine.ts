@@ -1,8 +1,9 @@
 /** The library as the page uses it: one model in, one sample per picture out. */
-import { createBackend, Pose2DInferencer, RoiTracker } from 'inpose';
-import type { BackendChoice, LoadProgress, PoseConfig, PoseDataSample, PoseMetaInfo } from 'inpose';
+import { createBackend, Pose2DInferencer, PoseTracker, RoiTracker } from 'inpose';
+import type { BackendChoice, InferOptions, LoadProgress, PoseConfig, PoseDataSample, PoseMetaInfo } from 'inpose';
 import defaultModel from '../models/inpose-default.json';
 import type { Box } from './box_editor.js';
+import type { ModelFile } from './model_files.js';
 
 export type FlipChoice = 'config' | 'on' | 'off';
 
@@ -14,6 +15,8 @@ export interface EngineRequest {
   readonly checkpoint: File | null;
   /** MMPose config as text, picked with the file or pasted; null: it is in the checkpoint. */
   readonly config: string | null;
+  /** null: nobody finds everybody. */
+  readonly detector: ModelFile | null;
   readonly backend: BackendChoice;
   readonly signal: AbortSignal;
   /** Text for people and the part that is done, 0..1 where known. */
@@ -22,11 +25,13 @@ export interface EngineRequest {
 
 type Picture = HTMLImageElement | ImageBitmap;
 
+export type Tracker = RoiTracker | PoseTracker;
+
 export interface HowToLook {
   readonly boxes: readonly Box[];
   readonly alone: Alone;
-  /** Of a video: who was found is followed. null: this picture has nothing to do with the last one. */
-  readonly tracker: RoiTracker | null;
+  /** Of a video, `newTracker`'s: who was found is followed. null: this picture has nothing to do with the last one. */
+  readonly tracker: Tracker | null;
   readonly flip: FlipChoice;
   /** ms */
   readonly timestamp: number;
@@ -41,15 +46,20 @@ export interface Engine {
   readonly timings: Readonly<Record<string, number>>;
   /** Name and value of what is worth knowing about the model. */
   readonly facts: readonly (readonly [name: string, value: string])[];
+  /** Everybody is found, not one person. */
+  readonly findsEverybody: boolean;
+  /** For one video. */
+  newTracker(): Tracker;
   infer(picture: Picture, how: HowToLook): Promise<PoseDataSample>;
   dispose(): Promise<void>;
 }
 
 /** Loads a model; rejects with the library's own errors, or with the signal's reason. */
 export async function openEngine(request: EngineRequest): Promise<Engine> {
-  const { checkpoint, config, backend, signal, onProgress } = request;
+  const { checkpoint, config, detector, backend, signal, onProgress } = request;
   const inferencer = await Pose2DInferencer.create({
     ...(checkpoint && { checkpoint, config }),
+    ...(detector && { detCheckpoint: detector.checkpoint, detConfig: detector.config }),
     backend,
     signal,
     onProgress: (progress) => onProgress(...describeProgress(progress)),
@@ -58,23 +68,31 @@ export async function openEngine(request: EngineRequest): Promise<Engine> {
     name: checkpoint?.name ?? defaultModel.name,
     metainfo: inferencer.metainfo,
     backend: inferencer.backend,
-    facts: factsOf(inferencer, checkpoint),
+    facts: [
+      ...factsOf(inferencer, checkpoint),
+      ...(inferencer.detModel && detector ? [['Detector', detector.checkpoint.name] as const] : []),
+    ],
+    findsEverybody: inferencer.detModel !== null,
+    newTracker: () =>
+      inferencer.detModel ? new PoseTracker({ sigmas: inferencer.metainfo.sigmas }) : new RoiTracker(),
     get timings() {
-      const { total: _, ...hops } = inferencer.timings;
-      return hops;
+      const { total: _, detect, ...hops } = inferencer.timings;
+      return detect > 0 ? { detect, ...hops } : hops;
     },
-    infer: (picture, { boxes, alone, tracker, flip, timestamp }) =>
-      inferencer.infer(picture, {
-        timestamp,
-        ...(inferencer.takesBoxes &&
-          boxes.length > 0 && { bboxes: boxes.map(({ x1, y1, x2, y2 }) => [x1, y1, x2, y2]) }),
-        ...(inferencer.takesBoxes &&
-          boxes.length === 0 &&
-          alone === 'find' && { tracker: tracker ?? new RoiTracker() }),
-        ...(flip !== 'config' && { flipTest: flip === 'on' }),
-      }),
+    infer: (picture, how) => inferencer.infer(picture, optionsOf(inferencer, how)),
     dispose: () => inferencer.dispose(),
   };
+}
+
+/** Who is looked at: whom the boxes mark, or else whoever is found. A bottom-up model finds everybody anyway. */
+function optionsOf(inferencer: Pose2DInferencer, { boxes, alone, tracker, flip, timestamp }: HowToLook): InferOptions {
+  const common = { timestamp, ...(flip !== 'config' && { flipTest: flip === 'on' }) };
+  if (!inferencer.takesBoxes) return common;
+  if (boxes.length > 0) return { ...common, bboxes: boxes.map(({ x1, y1, x2, y2 }) => [x1, y1, x2, y2]) };
+  if (alone === 'whole') return { ...common, bboxes: null };
+  // A picture by itself needs nobody who follows, if there is a detector.
+  if (tracker || !inferencer.detModel) return { ...common, tracker: tracker ?? new RoiTracker() };
+  return common;
 }
 
 /**

@@ -1,9 +1,10 @@
-/** Sorts dropped and picked files: a checkpoint with its config, or a picture, or a video. */
+/** Sorts dropped and picked files: checkpoints with their configs, or a picture, or a video. */
 import { DemoError } from './messages.js';
 
 export interface SortedFiles {
-  readonly checkpoint?: File;
-  readonly config?: File;
+  readonly checkpoints: readonly File[];
+  readonly configs: readonly File[];
+  /** The first. */
   readonly media?: File;
 }
 
@@ -13,19 +14,16 @@ const PICTURE = /\.(jpe?g|png|webp|gif|bmp|avif|heic|tiff?)$/i;
 const VIDEO = /\.(mp4|m4v|mov|webm|ogv|mkv|avi)$/i;
 
 /**
- * The first file of each kind.
- *
  * @throws DemoError when none of the files is of any kind
  */
 export function sortFiles(files: Iterable<File>): SortedFiles {
   const all = [...files];
-  const find = (wanted: (file: File) => boolean) => all.find(wanted);
   const sorted = {
-    checkpoint: find(({ name }) => CHECKPOINT.test(name)),
-    config: find(({ name }) => CONFIG.test(name)),
-    media: find((file) => isPicture(file) || isVideo(file)),
+    checkpoints: all.filter(({ name }) => CHECKPOINT.test(name)),
+    configs: all.filter(({ name }) => CONFIG.test(name)),
+    media: all.find((file) => isPicture(file) || isVideo(file)),
   };
-  if (all.length > 0 && !sorted.checkpoint && !sorted.config && !sorted.media) {
+  if (all.length > 0 && sorted.checkpoints.length + sorted.configs.length === 0 && !sorted.media) {
     throw new DemoError(
       'This file is of no use here',
       `Found "${all[0].name}". Expected a picture, a video, a checkpoint (.pth, .safetensors) or its config (.json).`,

@@ -22,9 +22,9 @@ function onChange(id: string, action: () => Promise<void> | void): void {
 
 function takeFiles(files: readonly File[]): Promise<void> {
   return attempt(async () => {
-    const { media, checkpoint, config } = sortFiles(files);
+    const { media, checkpoints, configs } = sortFiles(files);
     if (media) await viewer.openFile(media, isVideo(media));
-    if (checkpoint || config) await models.useFiles(checkpoint, config);
+    if (checkpoints.length + configs.length > 0) await models.useFiles(checkpoints, configs);
   });
 }
 

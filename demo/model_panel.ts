@@ -3,15 +3,18 @@ import type { BackendChoice } from 'inpose';
 import { byId, make } from './dom.js';
 import { AT_ONCE, knowsBetter, openEngine } from './engine.js';
 import type { Engine } from './engine.js';
+import { assignFiles, type ModelFile } from './model_files.js';
 import { DemoError, describeError } from './messages.js';
 import { say } from './notices.js';
 
 interface Source {
   readonly checkpoint: File | null;
   readonly config: string | null;
+  /** Finds everybody; null: one person is found without it. */
+  readonly detector: ModelFile | null;
 }
 
-const DEFAULT: Source = { checkpoint: null, config: null };
+const DEFAULT: Source = { checkpoint: null, config: null, detector: null };
 
 /** ms between the first skeleton and work that a page's visitor does not wait for. */
 const REST_MS = 1000;
@@ -25,6 +28,7 @@ export class ModelPanel {
   #checkpoint: File | null = null;
   /** What a person gives with a file or pastes wins over what is in the checkpoint. */
   #config: string | null = null;
+  #detector: ModelFile | null = null;
   /** What the model in use was loaded from; a checkpoint of null is the default model. */
   #used: Source | null = null;
   #engine: Engine | null = null;
@@ -54,6 +58,7 @@ export class ModelPanel {
   async useDefault(): Promise<void> {
     this.#checkpoint = null;
     this.#config = null;
+    this.#detector = null;
     this.#configText.value = '';
     await this.load();
   }
@@ -64,23 +69,27 @@ export class ModelPanel {
     if (this.#used && !this.#loading) {
       this.#checkpoint = this.#used.checkpoint;
       this.#config = this.#used.config;
+      this.#detector = this.#used.detector;
     }
     await this.load();
   }
 
-  /** Takes a checkpoint, a config, or both, and loads. */
-  async useFiles(checkpoint: File | undefined, config: File | undefined): Promise<void> {
-    if (checkpoint) {
-      this.#checkpoint = checkpoint;
+  /** Takes a checkpoint, a config, or both, of a pose model, of a person detector, or of both, and loads. */
+  async useFiles(checkpoints: readonly File[], configs: readonly File[]): Promise<void> {
+    const { pose, detector, poseConfig, detectorConfig } = await assignFiles(checkpoints, configs);
+    if (pose) {
+      this.#checkpoint = pose.checkpoint;
       // A config belongs to the checkpoint that it came with.
       this.#config = null;
       this.#configText.value = '';
     }
-    if (config) {
-      this.#config = await config.text();
-      this.#configText.value = this.#config;
+    if (poseConfig !== null) {
+      this.#config = poseConfig;
+      this.#configText.value = poseConfig;
     }
-    if (!this.#checkpoint) {
+    if (detector) this.#detector = detector;
+    else if (detectorConfig !== null && this.#detector) this.#detector = { ...this.#detector, config: detectorConfig };
+    if (!this.#checkpoint && !this.#detector) {
       this.#configDetails.open = true;
       throw new DemoError('A config alone is not enough', 'Now choose the checkpoint (.pth, .safetensors) it is for.');
     }
@@ -107,8 +116,10 @@ export class ModelPanel {
   /** Loads what was chosen last; a load in progress is cancelled. A page without a model falls back to the default one. */
   async load(): Promise<void> {
     try {
-      await this.#load({ checkpoint: this.#checkpoint, config: this.#config });
+      await this.#load({ checkpoint: this.#checkpoint, config: this.#config, detector: this.#detector });
     } catch (error) {
+      // Or it would fail once more with the next pose model.
+      this.#detector = this.#used?.detector ?? null;
       if (this.#checkpoint && !this.#used && !this.#loading) void this.#load(DEFAULT).catch(() => {});
       throw error;
     }
@@ -171,7 +182,7 @@ export class ModelPanel {
 
   #showFacts(engine: Engine): void {
     byId('no-model', HTMLElement).hidden = true;
-    byId('use-default', HTMLElement).hidden = this.#used?.checkpoint === null;
+    byId('use-default', HTMLElement).hidden = this.#used?.checkpoint === null && this.#used.detector === null;
     const facts = byId('model-facts', HTMLElement);
     facts.hidden = false;
     facts.replaceChildren(...engine.facts.flatMap(([name, value]) => [make('dt', name), make('dd', value)]));

@@ -71,6 +71,8 @@ export class Stage {
       },
     );
     if (look.labels !== 'none') this.#drawLabels(sample, metainfo, look);
+    if (sample.predInstances?.trackIds && sample.predInstances.trackIds.data.length > 1)
+      this.#drawIds(sample.predInstances);
   }
 
   /** Picture, skeleton and all, at the picture's own size. */
@@ -102,35 +104,61 @@ export class Stage {
     return visualizer;
   }
 
-  /** Outlined, and readable in a mirrored picture. */
-  #drawLabels({ predInstances }: PoseDataSample, metainfo: PoseMetaInfo, { labels, kptThr }: Look): void {
+  /** At the top of each person's box. */
+  #drawIds({ bboxes, trackIds }: InstanceData): void {
+    for (const [i, id] of trackIds!.data.entries()) {
+      const [x1, y1, x2] = bboxes.data.subarray(i * 4, i * 4 + 3);
+      const size = this.#textSize;
+      this.#withText((context) => {
+        context.textAlign = 'center';
+        this.#writeAt(context, (x1 + x2) / 2, Math.max(y1, size), 0, `#${id}`);
+      });
+    }
+  }
+
+  get #textSize(): number {
+    return Math.max(11, Math.round(Math.max(this.#overlay.width, this.#overlay.height) / 48));
+  }
+
+  /** Outlined text in the overlay. */
+  #withText(write: (context: CanvasRenderingContext2D) => void): void {
     const context = this.#overlay.getContext('2d')!;
-    if (!predInstances) return;
-    const { keypoints, keypointScores } = predInstances;
-    const [, , stride] = keypoints.shape;
-    const size = Math.max(11, Math.round(Math.max(this.#overlay.width, this.#overlay.height) / 48));
+    const size = this.#textSize;
     context.save();
     Object.assign(context, { font: `600 ${size}px system-ui, sans-serif`, lineWidth: size / 4, lineJoin: 'round' });
     context.strokeStyle = 'rgb(0 0 0 / 75%)';
     context.fillStyle = '#fff';
-    const middle = middleOf(keypoints);
-    keypointScores.data.forEach((score, i) => {
-      const [x, y] = keypoints.data.subarray(i * stride, i * stride + 2);
-      if (!(score >= kptThr) || !Number.isFinite(x + y)) return;
-      const k = i % metainfo.numKeypoints;
-      const text = labels === 'index' ? String(k) : metainfo.keypointId2name[k].replaceAll('_', ' ');
-      context.save();
-      context.translate(x, y);
-      if (this.mirrored) context.scale(-1, 1);
-      // Names of the left half read to the left, so that pairs of knees do not write over each other.
-      const left = x < middle[Math.floor(i / keypoints.shape[1])] !== this.mirrored;
-      context.textAlign = left ? 'right' : 'left';
-      const offset = left ? -size * 0.55 : size * 0.55;
-      context.strokeText(text, offset, -size * 0.3);
-      context.fillText(text, offset, -size * 0.3);
-      context.restore();
-    });
+    write(context);
     context.restore();
+  }
+
+  /** Readable in a mirrored picture. */
+  #writeAt(context: CanvasRenderingContext2D, x: number, y: number, offset: number, text: string): void {
+    context.save();
+    context.translate(x, y);
+    if (this.mirrored) context.scale(-1, 1);
+    context.strokeText(text, offset, -this.#textSize * 0.3);
+    context.fillText(text, offset, -this.#textSize * 0.3);
+    context.restore();
+  }
+
+  #drawLabels({ predInstances }: PoseDataSample, metainfo: PoseMetaInfo, { labels, kptThr }: Look): void {
+    if (!predInstances) return;
+    const { keypoints, keypointScores } = predInstances;
+    const [, , stride] = keypoints.shape;
+    const middle = middleOf(keypoints);
+    this.#withText((context) => {
+      keypointScores.data.forEach((score, i) => {
+        const [x, y] = keypoints.data.subarray(i * stride, i * stride + 2);
+        if (!(score >= kptThr) || !Number.isFinite(x + y)) return;
+        const k = i % metainfo.numKeypoints;
+        const text = labels === 'index' ? String(k) : metainfo.keypointId2name[k].replaceAll('_', ' ');
+        // Names of the left half read to the left, so that pairs of knees do not write over each other.
+        const left = x < middle[Math.floor(i / keypoints.shape[1])] !== this.mirrored;
+        context.textAlign = left ? 'right' : 'left';
+        this.#writeAt(context, x, y, (left ? -0.55 : 0.55) * this.#textSize, text);
+      });
+    });
   }
 }
 

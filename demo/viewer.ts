@@ -1,8 +1,8 @@
 /** Picture, video or webcam on the stage, and the model's answers to them. */
 import { BoxEditor } from './box_editor.js';
 import { byId, download } from './dom.js';
-import { RoiTracker } from 'inpose';
-import type { Alone, Engine, FlipChoice, HowToLook } from './engine.js';
+import { PoseSmoother } from 'inpose';
+import type { Alone, Engine, FlipChoice, HowToLook, Tracker } from './engine.js';
 import { openPhoto, openVideo, openWebcam } from './media.js';
 import type { Media } from './media.js';
 import { attempt, say, showError } from './notices.js';
@@ -103,6 +103,8 @@ export class Viewer {
     this.#forget();
     await before?.dispose();
     this.#engine = engine;
+    this.#alone.options[0].text = engine.findsEverybody ? 'Find everybody' : 'Find one person';
+    this.#refreshBoxButtons();
     await this.#restart();
   }
 
@@ -165,12 +167,14 @@ export class Viewer {
   async #play(engine: Engine): Promise<void> {
     const isCurrent = this.#watch();
     const media = this.#media!;
-    const tracker = new RoiTracker();
+    const tracker = engine.newTracker();
+    // One person's tracker gives what the network gives; people with ids are smoothed.
+    const smoother = engine.findsEverybody ? new PoseSmoother() : null;
     say(`Running on ${media.kind === 'webcam' ? 'the webcam' : 'the video'}.`);
     try {
       while (isCurrent()) {
         await this.#nextFrame();
-        if (isCurrent()) await this.#analyseFrame(engine, media, tracker, isCurrent);
+        if (isCurrent()) await this.#analyseFrame(engine, media, { tracker, smoother }, isCurrent);
       }
     } catch (error) {
       if (!isCurrent()) return;
@@ -179,7 +183,12 @@ export class Viewer {
     }
   }
 
-  async #analyseFrame(engine: Engine, media: Media, tracker: RoiTracker, isCurrent: () => boolean): Promise<void> {
+  async #analyseFrame(
+    engine: Engine,
+    media: Media,
+    { tracker, smoother }: { readonly tracker: Tracker; readonly smoother: PoseSmoother | null },
+    isCurrent: () => boolean,
+  ): Promise<void> {
     const start = performance.now();
     const timestamp = this.#video.currentTime * 1000;
     const frame = await createImageBitmap(this.#video);
@@ -187,13 +196,13 @@ export class Viewer {
       const sample = await engine.infer(frame, this.#how(tracker, timestamp));
       if (!isCurrent()) return;
       this.#stage.showFrame(frame);
-      await this.#showResult(engine, media, sample, performance.now() - start);
+      await this.#showResult(engine, media, smoother?.smooth(sample) ?? sample, performance.now() - start);
     } finally {
       frame.close();
     }
   }
 
-  #how(tracker: RoiTracker | null, timestamp: number): HowToLook {
+  #how(tracker: Tracker | null, timestamp: number): HowToLook {
     const [alone, flip] = [this.#alone.value as Alone, this.#flip.value as FlipChoice];
     return { boxes: this.boxes.boxes, alone, tracker, flip, timestamp };
   }
@@ -291,7 +300,9 @@ export class Viewer {
     const count = this.boxes.boxes.length;
     byId('clear-boxes', HTMLButtonElement).disabled = count === 0;
     byId('box-count', HTMLElement).textContent = [
-      NO_BOXES[this.#alone.value as Alone],
+      this.#alone.value === 'find' && this.#engine?.findsEverybody
+        ? 'Everybody is found without boxes.'
+        : NO_BOXES[this.#alone.value as Alone],
       'One person is marked.',
       `${count} people are marked.`,
     ][Math.min(2, count)];

@@ -8,6 +8,7 @@ import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../sr
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { serveBuiltDemo, type BuiltDemo } from '../support/built_demo.js';
 import { launchChromium } from '../support/chromium.js';
+import { CASES as RTMDETS, detectorWeights } from '../support/rtmdet.js';
 import { LEAST_PCK, samplePck } from '../support/sample_pck.js';
 import { watchPage } from '../support/watch_page.js';
 
@@ -73,6 +74,14 @@ async function tinySafetensors(): Promise<NamedFile> {
   const metadata = encodeModelMetadata({ config, datasetMeta: null, versions: new Map(), stateDict });
   bareModel = fileOf('bare.safetensors', await encodeSafetensors(stateDict));
   return fileOf('tiny.safetensors', await encodeSafetensors(stateDict, { metadata }));
+}
+
+/** An RTMDet with formula weights, which takes many things for persons. */
+async function tinyDetector(): Promise<NamedFile> {
+  const [c] = RTMDETS;
+  const { stateDict } = await openCheckpoint(await detectorWeights(c));
+  const metadata = encodeModelMetadata({ config: c.config, datasetMeta: null, versions: new Map(), stateDict });
+  return fileOf('people.safetensors', await encodeSafetensors(stateDict, { metadata }));
 }
 
 function fileOf(name: string, content: string | Uint8Array): NamedFile {
@@ -386,6 +395,32 @@ describe('a model', () => {
     await bare.click('#apply-config');
     await waitForModel(bare, 'bare.safetensors');
     await waitForResult(bare);
+    expect(complaints()).toEqual([]);
+  });
+
+  test('finds everybody with a person detector, dropped beside it or alone', async () => {
+    const page = await openDemo();
+    await page.selectOption('#backend', 'wasm');
+    const detector = await tinyDetector();
+    await openModel(page, tinyModel, detector);
+    await page.waitForSelector(`#model-facts:has-text("${detector.name}")`, { timeout: LIMIT_MS });
+    expect(await page.innerText('#model-facts')).toContain('tiny.safetensors');
+    expect(await page.innerText('#box-count')).toBe('Everybody is found without boxes.');
+    const found = await saved(page);
+    expect(found.instance_info.length).toBeGreaterThan(1);
+    await page.selectOption('#alone', 'whole');
+    await waitForResult(page);
+    await expect.poll(async () => (await saved(page)).instance_info.length, { timeout: LIMIT_MS }).toBe(1);
+    await page.click('#use-default');
+    await waitForModel(page, 'inpose');
+    await waitForResult(page);
+    expect(await page.innerText('#model-facts')).not.toContain(detector.name);
+    await page.selectOption('#alone', 'find');
+    await openModel(page, detector);
+    await expect.poll(async () => (await saved(page)).instance_info.length, { timeout: LIMIT_MS }).toBeGreaterThan(1);
+    expect(await page.innerText('#model-facts')).not.toContain('tiny.safetensors');
+    await page.setInputFiles('#model-input', [detector, { ...detector, name: 'b.safetensors' }]);
+    expect(await messageOf(page)).toContain('Found 2 detectors');
     expect(complaints()).toEqual([]);
   });
 
