@@ -22,6 +22,7 @@ export class GpuCrop {
   readonly #cropSize: readonly [w: number, h: number];
   readonly #inputSize: readonly [w: number, h: number];
   readonly #swap: boolean;
+  readonly #border: readonly [number, number, number];
   readonly #table: GPUBuffer;
   readonly #pipelines = new Map<boolean, GPUComputePipeline>();
   #terms: GPUBuffer | null = null;
@@ -29,12 +30,19 @@ export class GpuCrop {
   /**
    * @param gpu - a `GPUDevice`, unnamed in published types
    * @param cropSize - [w, h] px, input space, before padding
+   * @param border - RGB of everything outside the picture
    */
-  constructor(gpu: unknown, cropSize: readonly [w: number, h: number], preprocessor: PoseDataPreprocessor) {
+  constructor(
+    gpu: unknown,
+    cropSize: readonly [w: number, h: number],
+    preprocessor: PoseDataPreprocessor,
+    border: readonly [number, number, number] = [0, 0, 0],
+  ) {
     const device = gpu as GPUDevice;
     this.#device = device;
     this.#cropSize = cropSize;
     this.#inputSize = preprocessor.paddedSize(cropSize);
+    this.#border = border;
     this.#swap = preprocessor.channelOrder === 'bgr';
     const table = packTable(preprocessor.byteTables, preprocessor.padValue);
     this.#table = this.#buffer(table.byteLength);
@@ -52,7 +60,8 @@ export class GpuCrop {
    */
   async prepare(external: boolean): Promise<void> {
     if (this.#pipelines.has(external)) return;
-    const shape = { cropSize: this.#cropSize, inputSize: this.#inputSize, swap: this.#swap, external };
+    const [cropSize, inputSize] = [this.#cropSize, this.#inputSize];
+    const shape = { cropSize, inputSize, swap: this.#swap, border: this.#border, external };
     const label = external ? 'of imported pictures' : 'of copied pictures';
     this.#pipelines.set(external, await compileProgram(this.#device, { wgsl: cropWgsl(shape), label }, 'crop'));
   }

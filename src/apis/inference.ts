@@ -202,6 +202,7 @@ async function jitFor(
   const { ModelJit } = await import('./model_jit.js');
   return new ModelJit(backend, estimator as CompilableEstimator, {
     cropSize: inputSizeOf(estimator, config)!,
+    ...('decodePictures' in estimator && { border: bottomupResize(config).padVal }),
     tune,
     fp16,
     onCompile: onProgress && ((loaded, total) => onProgress({ stage: 'compile', loaded, total })),

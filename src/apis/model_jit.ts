@@ -31,8 +31,10 @@ export interface NetworkBatch extends CropBatch {
 }
 
 export interface ModelJitOptions {
-  /** [w, h] px of the crops. */
+  /** [w, h] px of the crops, unless a call says otherwise. */
   readonly cropSize: readonly [w: number, h: number];
+  /** RGB of everything outside the picture. @default black */
+  readonly border?: readonly [number, number, number];
   readonly onCompile?: CompileProgress;
   /** Time variants of kernels in idle time after the first result. @default true */
   readonly tune?: boolean;
@@ -47,7 +49,10 @@ export class ModelJit {
   readonly #compiler: JitCompiler;
   readonly #networks = new Map<string, Promise<CompiledNetwork>>();
   readonly #frame: FrameTexture;
-  readonly #crop: GpuCrop;
+  /** By size; all but bottom-up models have one. */
+  readonly #crops = new Map<string, GpuCrop>();
+  readonly #cropSize: readonly [w: number, h: number];
+  readonly #border: ModelJitOptions['border'];
   readonly #onCompile: CompileProgress | undefined;
   readonly #disposal = new AbortController();
   readonly #tuned = new WeakSet<CompiledNetwork>();
@@ -57,14 +62,15 @@ export class ModelJit {
   #failed = false;
 
   constructor(backend: Backend, estimator: CompilableEstimator, options: ModelJitOptions) {
-    const { cropSize, onCompile, tune = true, fp16 = false } = options;
+    const { cropSize, border, onCompile, tune = true, fp16 = false } = options;
     this.#backend = backend;
     this.#estimator = estimator;
     this.#instance = backend.run(() => tf.backend()) as unknown as GpuInstance;
     const device = this.#instance.device as GPUDevice;
     this.#compiler = new JitCompiler(device, { tune, fp16 });
     this.#frame = new FrameTexture(device);
-    this.#crop = new GpuCrop(device, cropSize, estimator.dataPreprocessor);
+    this.#cropSize = cropSize;
+    this.#border = border;
     this.#onCompile = onCompile;
   }
 
@@ -158,15 +164,27 @@ export class ModelJit {
   }
 
   /**
-   * Compiles what `runPicture` needs beside the network. Done after the first call.
+   * Compiles what `runPicture` needs beside the network. Done after the first call with this size.
    *
    * @throws BackendError when a shader does not compile
    */
-  async prepareCrop(): Promise<void> {
-    await this.#crop.prepare(false);
+  async prepareCrop(size: readonly [w: number, h: number] = this.#cropSize): Promise<void> {
+    const crop = this.#cropOf(size);
+    await crop.prepare(false);
+    if (this.#frame.importsVideo) await crop.prepare(true);
     if (this.#frame.importsVideo || !(await importsVideoFrames(this.#instance.device as GPUDevice))) return;
-    await this.#crop.prepare(true);
+    await crop.prepare(true);
     this.#frame.importsVideo = true;
+  }
+
+  #cropOf(size: readonly [w: number, h: number]): GpuCrop {
+    const key = size.join();
+    let crop = this.#crops.get(key);
+    if (!crop) {
+      crop = new GpuCrop(this.#instance.device, size, this.#estimator.dataPreprocessor, this.#border);
+      this.#crops.set(key, crop);
+    }
+    return crop;
   }
 
   /**
@@ -178,7 +196,8 @@ export class ModelJit {
    */
   runPicture(picture: Snapshot, batches: readonly NetworkBatch[]): Promise<NdArray[][]> {
     const result = this.#backend.run(() => {
-      const fills = this.#crop.fills(this.#frame.upload(picture), batches);
+      const [{ columnX, rowX }] = batches[0].terms;
+      const fills = this.#cropOf([columnX.length, rowX.length]).fills(this.#frame.upload(picture), batches);
       const runs = batches.map(({ network, terms }, i) => ({
         network,
         fill: fills[i] as FillInput,
@@ -200,7 +219,7 @@ export class ModelJit {
     const networks = await Promise.allSettled(this.#networks.values());
     for (const network of networks) if (network.status === 'fulfilled') network.value.dispose();
     this.#networks.clear();
-    this.#crop.dispose();
+    for (const crop of this.#crops.values()) crop.dispose();
     this.#frame.dispose();
     this.#compiler.dispose();
   }

@@ -3,15 +3,27 @@ import { readTensor } from '../backend/readback.js';
 import { InputError } from '../errors.js';
 import type { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
+import type { CompiledNetwork } from '../jit/compiler.js';
+import type { RunSection } from '../models/heads/bottomup_head.js';
 import type { BottomupPoseEstimator } from '../models/pose_estimators/index.js';
 import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
+import { warpAffineTerms } from '../structures/warp_maps.js';
 import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
-import type { Frame, FrameSource } from './frame.js';
+import type { FrameSource } from './frame.js';
 import { bottomupResize } from './model_config.js';
 import type { PoseModel } from './pose_model.js';
-import { noTimings, testCfgFor, toPublicSample, type PictureResult, type PredictOptions } from './predict_topdown.js';
+import {
+  closePicture,
+  noTimings,
+  readPicture,
+  testCfgFor,
+  toPublicSample,
+  type Picture,
+  type PictureResult,
+  type PredictOptions,
+} from './predict_topdown.js';
 import { withTestCfg } from './with_test_cfg.js';
 
 export type WholePictureOptions = Omit<PredictOptions, 'bboxFormat'>;
@@ -52,53 +64,99 @@ export async function inferWholePicture(
   const start = performance.now();
   if (model.queue.closed) throw model.queue.closed;
   signal?.throwIfAborted();
-  const reading = model.frames.read(image);
+  const reading = readPicture(model, image);
   reading.then(
     () => (timings.frame = performance.now() - start),
     () => {}, // until its turn comes, nobody else listens
   );
-  return model.queue.run(async (issued) => {
-    const frame = await reading;
+  const call = model.queue.run(async (issued) => {
+    const picture = await reading;
     await model.revive();
-    const sample = await predictPicture({ model, frame, options, timings, issued });
+    const { width, height } = picture;
+    const sample = await predictPicture({ model, picture, options, timings, issued });
     timings.total = performance.now() - start;
-    return { samples: [sample], width: frame.width, height: frame.height, timings };
+    return { samples: [sample], width, height, timings };
   }, signal);
+  return call.finally(() => reading.then(closePicture, () => {}));
 }
 
 /** What a call works on. */
 interface Call {
   readonly model: PoseModel;
-  readonly frame: Frame;
+  readonly picture: Picture;
   readonly options: WholePictureOptions;
   readonly timings: PictureResult['timings'];
   /** Lets the next call begin. */
   readonly issued: () => void;
 }
 
+/** What is known of a picture before it is looked at. */
+interface Placed {
+  readonly sample: PoseDataSample;
+  readonly warpMat: Float64Array;
+}
+
 async function predictPicture(call: Call): Promise<PoseDataSample> {
   const { model, options, timings } = call;
-  const t0 = performance.now();
-  const { image, sample } = resized(call);
-  const { inputs } = model.estimator.dataPreprocessor.forward([image]);
-  timings.crop += performance.now() - t0;
+  const placed = place(call);
   const testCfg = testCfgFor(model, options);
-  const network = (await model.jit?.network(inputs.shape, [sample], testCfg)) ?? null;
+  const [width, height] = model.estimator.dataPreprocessor.paddedSize(placed.sample.metainfo.inputSize);
+  const network = (await model.jit?.network([1, height, width, 3], [placed.sample], testCfg)) ?? null;
+  const start = await startOf(call, network, placed);
   options.signal?.throwIfAborted();
   // While this waits, the next call may load the model anew on another device.
   const { backend } = model;
   const estimator = model.estimator as BottomupPoseEstimator;
   const t1 = performance.now();
-  const reading = network ? model.jit!.run(network, inputs.data) : runEagerly(call, inputs, sample);
+  const reading = start();
   if (network) call.issued();
   const t2 = performance.now();
   const outputs = await reading;
   const t3 = performance.now();
-  const results = await estimator.decodePictures(outputs, [sample], (section) => backend.run(section), testCfg);
+  const run: RunSection = (section) => backend.run(section);
+  const results = await estimator.decodePictures(outputs, [placed.sample], run, testCfg);
   timings.network += t2 - t1;
   timings.read += t3 - t2;
   timings.decode += performance.now() - t3;
   return toPublicSample(results[0]);
+}
+
+/** BottomupResize, as far as it does not need the pixels, and PackPoseInputs. */
+function place({ model, picture: { width, height }, options }: Call): Placed {
+  const { inputSize, inputCenter, inputScale, warpMat } = resizeOf(model).place([width, height]);
+  const metainfo = {
+    imgShape: [height, width] as const,
+    inputSize,
+    inputCenter: { data: inputCenter.data, shape: [1, 2] },
+    inputScale: { data: inputScale.data, shape: [1, 2] },
+    flipIndices: model.metainfo.flipIndices,
+    skeletonLinks: model.metainfo.skeletonLinks,
+    timestamp: options.timestamp ?? 0,
+  };
+  return { sample: { metainfo }, warpMat };
+}
+
+/** What issues the network's work, when everything is ready: from the picture on the GPU where that is possible, else from its bytes. */
+async function startOf(call: Call, network: CompiledNetwork | null, placed: Placed): Promise<() => Promise<NdArray[]>> {
+  const { model, picture, timings } = call;
+  const { jit } = model;
+  const { inputSize } = placed.sample.metainfo;
+  if (network && !('data' in picture) && jit!.fits(picture)) {
+    await jit!.prepareCrop(inputSize);
+    const terms = [warpAffineTerms(placed.warpMat, inputSize)];
+    return () => {
+      const reading = jit!.runPicture(picture, [{ network, terms, batch: 1 }]).then(([outputs]) => outputs);
+      picture.close();
+      return reading;
+    };
+  }
+  const t0 = performance.now();
+  const frame = 'data' in picture ? picture : model.frames.readSnapshot(picture);
+  const { data, width, height } = resizeOf(model).transform({ img: frame }).img as PixelImage;
+  const image = { data: data as Uint8Array, shape: [height, width, 3] };
+  const { inputs } = model.estimator.dataPreprocessor.forward([image]);
+  timings.crop += performance.now() - t0;
+  return () => (network ? jit!.run(network, inputs.data) : runEagerly(call, inputs, placed.sample));
 }
 
 /** Through tfjs, operation by operation; everything is issued before this returns. */
@@ -119,31 +177,17 @@ function runEagerly({ model, options }: Call, { data, shape }: NdArray, sample: 
     .finally(() => outputs.forEach((output) => output.dispose()));
 }
 
-/** BottomupResize and PackPoseInputs. */
-function resized({ model, frame, options }: Call): { image: NdArray<Uint8Array>; sample: PoseDataSample } {
-  const results = resizeOf(model).transform({ img: frame });
-  const { data, width, height } = results.img as PixelImage;
-  const metainfo = {
-    imgShape: [frame.height, frame.width] as const,
-    inputSize: results.inputSize!,
-    inputCenter: { data: results.inputCenter!.data, shape: [1, 2] },
-    inputScale: { data: results.inputScale!.data, shape: [1, 2] },
-    flipIndices: model.metainfo.flipIndices,
-    timestamp: options.timestamp ?? 0,
-  };
-  return { image: { data: data as Uint8Array, shape: [height, width, 3] }, sample: { metainfo } };
-}
-
 /** Makes ready what the first call needs: compiles it and, where that costs little, runs it once on an empty picture. */
 export async function warmUpWhole(model: PoseModel, signal?: AbortSignal): Promise<void> {
   const [width, height] = resizeOf(model).inputSize;
-  const frame = { data: new Uint8Array(width * height * 3), width, height, channels: 3 as const };
+  const picture = { data: new Uint8Array(width * height * 3), width, height, channels: 3 as const };
   const { jit } = model;
-  if (!jit?.isSoftware) return void (await inferWholePicture(model, frame, { signal }));
+  if (!jit?.isSoftware) return void (await inferWholePicture(model, picture, { signal }));
   const options = { signal };
   await model.queue.run(async (issued) => {
-    const { image, sample } = resized({ model, frame, options, timings: noTimings(), issued });
-    const { inputs } = model.estimator.dataPreprocessor.forward([image]);
-    await jit.network(inputs.shape, [sample], testCfgFor(model, options));
+    const { sample } = place({ model, picture, options, timings: noTimings(), issued });
+    const [w, h] = model.estimator.dataPreprocessor.paddedSize(sample.metainfo.inputSize);
+    await jit.network([1, h, w, 3], [sample], testCfgFor(model, options));
+    await jit.prepareCrop(sample.metainfo.inputSize);
   }, signal);
 }

@@ -144,14 +144,14 @@ async function compileFirst(model: PoseModel, empty: Frame, signal?: AbortSignal
 }
 
 /** Bytes on the CPU; or, where the GPU crops, what it can copy. */
-type Picture = Frame | Snapshot;
+export type Picture = Frame | Snapshot;
 
-function readPicture(model: PoseModel, image: FrameSource): Promise<Picture> {
+export function readPicture(model: PoseModel, image: FrameSource): Promise<Picture> {
   const { frames, jit } = model;
   return jit?.takesPictures ? frames.snapshot(image, jit.importsVideo) : frames.read(image);
 }
 
-function closePicture(picture: Picture): void {
+export function closePicture(picture: Picture): void {
   if (!('data' in picture)) picture.close();
 }
 

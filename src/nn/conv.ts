@@ -146,7 +146,7 @@ export class Conv2d extends Module implements FoldableConv {
   }
 }
 
-function checkGroups(what: string, groups: number, inChannels: number, outChannels: number): void {
+export function checkGroups(what: string, groups: number, inChannels: number, outChannels: number): void {
   if (inChannels % groups === 0 && outChannels % groups === 0) return;
   throw new ConfigError(
     `${what}: found groups ${groups}; expected a divisor of ${inChannels} input and ${outChannels} output channels.`,

@@ -41,6 +41,8 @@ export interface SampleMetainfo {
   inputScale: NdArray;
   /** Left/right partner of each keypoint. */
   flipIndices: readonly number[];
+  /** Limbs, pairs of keypoints; DEKR's second opinion on a person reads them. */
+  skeletonLinks?: readonly (readonly [number, number])[];
   /** Presentation time of the frame, ms; 0 for a still picture. */
   timestamp: number;
 }

@@ -57,6 +57,8 @@ interface ResizedTo {
  */
 export class BottomupResize implements Transform {
   readonly inputSize: Size;
+  /** RGB of the margins. */
+  readonly padVal: readonly [number, number, number];
   readonly #config: ResizeConfig;
 
   constructor(config: Config) {
@@ -69,6 +71,8 @@ export class BottomupResize implements Transform {
       use_udp: false,
     });
     this.inputSize = checkSize(this.#config.input_size, 'BottomupResize.input_size');
+    const [r, g = r, b = r] = this.#config.pad_val;
+    this.padVal = [r, g, b];
     if (!['fit', 'expand'].includes(this.#config.resize_mode)) {
       throw new ConfigError(
         `BottomupResize.resize_mode: found "${this.#config.resize_mode}"; expected "fit" or "expand".`,
@@ -86,16 +90,12 @@ export class BottomupResize implements Transform {
     const images = steps.map(({ matrix, padded }) =>
       imageLike(image, warpAffine(image, matrix, padded, { borderValue: this.#config.pad_val }), padded),
     );
-    const { center, scale, padded, matrix } = steps[0];
-    return {
-      ...results,
-      img: scales.length > 0 ? images : images[0],
-      imgShape: [padded[1], padded[0]],
-      inputCenter: ndarray(center, [2]),
-      inputScale: ndarray(scale, [2]),
-      inputSize: padded,
-      warpMat: matrix,
-    };
+    return { ...results, img: scales.length > 0 ? images : images[0], ...placeOf(steps[0]) };
+  }
+
+  /** All but the picture itself that `transform` gives for a picture of this size, [w, h] px. */
+  place(size: Size): ReturnType<typeof placeOf> {
+    return placeOf(this.#step(size, this.inputSize));
   }
 
   #step([imgW, imgH]: Size, input: Size) {
@@ -124,6 +124,24 @@ export class BottomupResize implements Transform {
     }
     return { actual: [Math.min(w, h * ratio), Math.min(h, w / ratio)], padded: [w, h] };
   }
+}
+
+interface ResizeStep {
+  readonly center: Float32Array;
+  readonly scale: Float32Array;
+  readonly padded: Size;
+  readonly matrix: Float64Array;
+}
+
+/** Where a resized picture lies. */
+function placeOf({ center, scale, padded, matrix }: ResizeStep) {
+  return {
+    imgShape: [padded[1], padded[0]] as const,
+    inputCenter: ndarray(center, [2]),
+    inputScale: ndarray(scale, [2]),
+    inputSize: padded,
+    warpMat: matrix,
+  };
 }
 
 function ceilToMultiple([w, h]: Size, base: number): Size {

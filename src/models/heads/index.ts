@@ -5,6 +5,8 @@ import type { HeadClass } from './base_head.js';
 export type { BaseHead, DenseFields, HeadClass, HeadFeats, HeadPrediction } from './base_head.js';
 
 export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
+  AssociativeEmbeddingHead: () => import('./heatmap_heads/ae_head.js').then((m) => m.AssociativeEmbeddingHead),
+  CIDHead: () => import('./heatmap_heads/cid_head.js').then((m) => m.CIDHead),
   CPMHead: () => import('./heatmap_heads/cpm_head.js').then((m) => m.CPMHead),
   HeatmapHead: () => import('./heatmap_heads/heatmap_head.js').then((m) => m.HeatmapHead),
   MSPNHead: () => import('./heatmap_heads/mspn_head.js').then((m) => m.MSPNHead),
@@ -17,6 +19,7 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
     import('./regression_heads/integral_regression_head.js').then((m) => m.IntegralRegressionHead),
   DSNTHead: () => import('./regression_heads/dsnt_head.js').then((m) => m.DSNTHead),
   RLEHead: () => import('./regression_heads/rle_head.js').then((m) => m.RLEHead),
+  DEKRHead: () => import('./hybrid_heads/dekr_head.js').then((m) => m.DEKRHead),
   RTMOHead: () => import('./hybrid_heads/rtmo_head.js').then((m) => m.RTMOHead),
   VisPredictHead: () => import('./hybrid_heads/vis_head.js').then((m) => m.VisPredictHead),
   YOLOXPoseHead: () => import('./hybrid_heads/yoloxpose_head.js').then((m) => m.YOLOXPoseHead),

@@ -77,8 +77,8 @@ function encode(position: number, wavelengths: Float32Array, out: Float32Array, 
 export class FixedParameter extends Parameter {
   readonly #fixed: Float32Array;
 
-  constructor(fixed: Float32Array) {
-    super([fixed.length]);
+  constructor(fixed: Float32Array, shape: readonly number[] = [fixed.length]) {
+    super(shape);
     this.#fixed = fixed;
   }
 

@@ -12,6 +12,8 @@ export interface CropShape {
   readonly inputSize: readonly [w: number, h: number];
   /** Whether the network's channels are those of the picture in reverse. */
   readonly swap: boolean;
+  /** Bytes of everything outside the picture, in its own order of channels. */
+  readonly border: readonly [number, number, number];
   /** Whether the picture is a `texture_external` (a video frame in place) instead of a `texture_2d`. */
   readonly external: boolean;
 }
@@ -50,7 +52,7 @@ export function packTable(tables: readonly Float32Array[], padValue: number): Fl
  * Bindings: 0 the picture, 1 the terms, 2 the table, 3 the input [N, h, w, 3]. Dispatch: tiles along x and y of the input, N.
  * Entries of a padded batch repeat the last person.
  */
-export function cropWgsl({ cropSize: [w, h], inputSize: [width, height], swap, external }: CropShape): string {
+export function cropWgsl({ cropSize: [w, h], inputSize: [width, height], swap, border, external }: CropShape): string {
   const type = external ? 'texture_external' : 'texture_2d<f32>';
   const load = external ? 'textureLoad(picture, at)' : 'textureLoad(picture, at, 0)';
   return `
@@ -59,10 +61,10 @@ export function cropWgsl({ cropSize: [w, h], inputSize: [width, height], swap, e
 @group(0) @binding(2) var<storage, read> table: array<f32>;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
-// The bytes of a pixel; black outside the picture.
+// The bytes of a pixel, or of the border.
 fn pixel(at: vec2i) -> vec3i {
   let size = vec2i(textureDimensions(picture));
-  if (any(at < vec2i(0)) || any(at >= size)) { return vec3i(0); }
+  if (any(at < vec2i(0)) || any(at >= size)) { return vec3i(${border.join(', ')}); }
   return vec3i(round(${load}.rgb * 255.0));
 }
 

@@ -109,7 +109,8 @@ function runParts({ backbone, neck, head }: BasePoseEstimator, input: NdArray): 
   return {
     backbone: feats,
     ...(neckOut && { neck: neckOut }),
-    ...(head && { head: head.forward(neckOut ?? feats) }),
+    // CIDHead gives what its last layers need; these run per person, in `predict`.
+    ...(head && !('gfd_module' in head) && { head: head.forward(neckOut ?? feats) }),
   };
 }
 
@@ -146,7 +147,7 @@ async function compareOutputs(ctx: CaseContext, network: Network): Promise<Compa
   }
   const pairs: Pair[] = [];
   for (const name of ['backbone', 'neck', 'head', 'output']) {
-    if (name in ctx.outputs) pairUp(name, ctx.outputs[name], outputs[name], pairs);
+    if (name in ctx.outputs && outputs[name]) pairUp(name, ctx.outputs[name], outputs[name], pairs);
   }
   for (const [name, output] of recorder?.found ?? []) pairUp(name, ctx.intermediates[name], output, pairs);
   const comparisons: Comparison[] = [];
@@ -166,7 +167,7 @@ async function compareCompiled(ctx: CaseContext, network: Network, share: number
     const found = network.run({ input: x });
     const pairs: Pair[] = [];
     for (const name of ['backbone', 'neck', 'head', 'output']) {
-      if (name in ctx.outputs) pairUp(name, ctx.outputs[name], found[name], pairs);
+      if (name in ctx.outputs && found[name]) pairUp(name, ctx.outputs[name], found[name], pairs);
     }
     expected.push(...pairs.map((pair) => pair.expected));
     return pairs.map(({ tensor }) => tensor);
