@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import type { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
 import type { CompiledNetwork } from '../jit/compiler.js';
-import type { RunSection } from '../models/heads/bottomup_head.js';
+import type { BottomupHead, RunSection } from '../models/heads/bottomup_head.js';
 import type { BottomupPoseEstimator } from '../models/pose_estimators/index.js';
 import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
@@ -182,7 +182,11 @@ export async function warmUpWhole(model: PoseModel, signal?: AbortSignal): Promi
   const [width, height] = resizeOf(model).inputSize;
   const picture = { data: new Uint8Array(width * height * 3), width, height, channels: 3 as const };
   const { jit } = model;
-  if (!jit?.isSoftware) return void (await inferWholePicture(model, picture, { signal }));
+  if (!jit?.isSoftware) {
+    await inferWholePicture(model, picture, { signal });
+    const { head } = model.estimator as BottomupPoseEstimator;
+    return model.queue.run(() => (head as BottomupHead).warmUp((section) => model.backend.run(section)), signal);
+  }
   const options = { signal };
   await model.queue.run(async (issued) => {
     const { sample } = place({ model, picture, options, timings: noTimings(), issued });

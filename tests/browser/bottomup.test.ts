@@ -17,13 +17,9 @@ import {
   type PicturePrediction,
   type PoseDataSample,
 } from '../../src/index.js';
-import { encodeSafetensors, type StateDict } from '../../src/checkpoint/index.js';
-import { buildPoseEstimator } from '../../src/models/builder.js';
-import { namedParameters } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../src/tf.js';
-import { weightTensor } from '../golden/formula.js';
-import recorded from '../fixtures/golden/models/rtmo_s_160.json';
+import { TINY_RTMO, tinyRtmoWeights } from '../support/tiny_rtmo.js';
 import { createNano, patternPixels, playing, toCanvas } from './apis_support.js';
 
 const open: { dispose(): Promise<void> }[] = [];
@@ -119,28 +115,18 @@ describe.each(['wasm', 'webgl', 'webgpu'] as const)('a picture without boxes, %s
   });
 });
 
-const { config, weights } = recorded.cases[0].params as unknown as {
-  config: Parameters<typeof buildPoseEstimator>[0];
-  weights: Parameters<typeof weightTensor>[2];
-};
-
 let rtmoWeights: Promise<Uint8Array<ArrayBuffer>> | undefined;
 
-async function makeWeights(): Promise<Uint8Array<ArrayBuffer>> {
-  const stateDict: StateDict = new Map(
-    [...namedParameters(await buildPoseEstimator(config))]
-      .filter(([, { persistent }]) => persistent)
-      .map(([name, { shape }]) => {
-        const { data } = weightTensor(name, shape, weights);
-        return [name, { dtype: 'float32', shape, read: () => Promise.resolve(data) }];
-      }),
-  );
-  return encodeSafetensors(stateDict);
-}
-
 async function createRtmo(backend: 'wasm' | 'webgpu' = 'wasm'): Promise<Pose2DInferencer> {
-  rtmoWeights ??= makeWeights();
-  return kept(await Pose2DInferencer.create({ config, checkpoint: await rtmoWeights, backend, warmup: false }));
+  rtmoWeights ??= tinyRtmoWeights();
+  return kept(
+    await Pose2DInferencer.create({
+      config: TINY_RTMO,
+      checkpoint: await rtmoWeights,
+      backend,
+      warmup: backend === 'wasm',
+    }),
+  );
 }
 
 const pixels = patternPixels(200, 150);
@@ -215,7 +201,7 @@ describe('RTMO', () => {
   test('top-down models are refused by inferenceBottomup; wrong parts by the config', async () => {
     const { model } = kept(await createNano({ backend: 'wasm' }));
     await expect(inferenceBottomup(model, pixels)).rejects.toThrow(ConfigError);
-    const topdown = { ...config, type: 'TopdownPoseEstimator' };
+    const topdown = { ...TINY_RTMO.model, type: 'TopdownPoseEstimator' };
     const wrong = kept(await initModel(topdown, null, { backend: 'wasm' }).catch(() => ({ dispose: async () => {} })));
     if ('estimator' in wrong) await expect(inferenceTopdown(wrong, pixels)).rejects.toThrow(/BottomupPoseEstimator/);
   });

@@ -12,6 +12,7 @@ import { encodePng } from '../support/png.js';
 import { SAMPLE_PICTURE } from '../support/sample.js';
 import { LEAST_PCK, SAMPLE_SIZE, samplePck } from '../support/sample_pck.js';
 import { runScript, type Ended } from '../support/run_script.js';
+import { TINY_RTMO, tinyRtmoWeights } from '../support/tiny_rtmo.js';
 
 const KEYPOINT_TOLERANCE_PX = 0.02;
 const TINY = fileURLToPath(new URL('../fixtures/golden/checkpoints/hrnet_tiny_model.pth', import.meta.url));
@@ -155,6 +156,31 @@ describe('numbers', () => {
     expect(others).toEqual([]);
     expect(person).toMatchObject({ image_id: 1, annotation_id: null, bbox_score: 0.75 });
     expectAnswer(person, flipped);
+  });
+
+  test('a bottom-up model looks at whole pictures, also where nobody is annotated', async () => {
+    await writeFile(at('rtmo.safetensors'), await tinyRtmoWeights());
+    await writeJson('rtmo.config.json', TINY_RTMO);
+    const all = JSON.parse(await readFile(at('gt.json'), 'utf8'));
+    const onlyFirst = all.annotations.filter((person: { image_id: number }) => person.image_id === 1);
+    await writeJson('gt_first.json', { ...all, annotations: onlyFirst });
+    const { code, stdout, stderr } = await run({
+      ...{ model: at('rtmo.safetensors'), annotations: at('gt_first.json'), out: at('crowd.json') },
+    });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toContain('in 2 pictures');
+    expect(table(stdout, 'AP')).toBeGreaterThanOrEqual(0);
+    const found = await people('crowd.json');
+    const [first, second] = [1, 2].map((id) => found.filter(({ image_id }) => image_id === id));
+    expect(first.length).toBeGreaterThan(1);
+    // Both are the same picture.
+    expect(second).toEqual(first.map((person) => ({ ...person, image_id: 2 })));
+    for (const person of first) {
+      expect(person.annotation_id).toBeNull();
+      expect(person.bbox_score).toBeGreaterThan(0.1);
+      expect([person.bbox.length, person.keypoints.length]).toEqual([4, 17]);
+    }
   });
 
   test('a limit; a dataset without sigmas; a config of its own', async () => {

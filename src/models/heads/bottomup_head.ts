@@ -42,6 +42,11 @@ export abstract class BottomupHead extends BaseHead {
   /** Decodes what `predictTensors` gave for one picture. */
   abstract predictPicture(picture: PictureOutputs): Promise<PicturePrediction>;
 
+  /** Runs what `predictPicture` runs on the backend once for nobody, so that the first real person does not wait for shaders. */
+  warmUp(_run: RunSection): Promise<void> {
+    return Promise.resolve();
+  }
+
   protected override unflip(): Tensor[] {
     throw new ConfigError(`${this.where}: found a flip test; this head has none, here as in MMPose.`);
   }

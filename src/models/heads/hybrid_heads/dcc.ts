@@ -69,6 +69,8 @@ export class DCC extends Module<DccInput, Tensor3D> {
   readonly spe: SinePositionalEncoding;
   /** Sigmas are for the loss. */
   readonly sigma_fc: readonly [Linear, null, Scale];
+  /** Length of a pose vector. */
+  readonly inChannels: number;
   readonly #numKeypoints: number;
   readonly #featChannels: number;
   readonly #speChannels: number;
@@ -82,6 +84,7 @@ export class DCC extends Module<DccInput, Tensor3D> {
     checkCount(spe / 2, `${where}.spe_channels / 2`);
     for (const bins of cfg.num_bins) checkCount(bins, `${where}.num_bins`);
     const gau = cfg.gau_cfg && readGauConfig(cfg.gau_cfg, `${where}.gau_cfg`);
+    this.inChannels = inChannels;
     this.#numKeypoints = numKeypoints;
     this.#featChannels = feat;
     this.#speChannels = spe;

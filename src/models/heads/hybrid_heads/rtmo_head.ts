@@ -185,6 +185,11 @@ export class RTMOHead extends BottomupHead {
     };
   }
 
+  override async warmUp(run: RunSection): Promise<void> {
+    const pair = zeros([1, 2]);
+    await this.#locate({ poseVecs: zeros([1, this.dcc.inChannels]), centers: pair, scales: pair, grids: pair }, run);
+  }
+
   /** [N, K, 2] px, input space */
   async #locate(input: DccInput, run: RunSection): Promise<NdArray> {
     const n = input.poseVecs.shape[0];
