@@ -115,11 +115,12 @@ describe('size', () => {
    * kB gzipped. A budget that is met by raising it is a decision, so it stands here: 470 until the convolutions for wasm came, which
    * are 14 kB and make networks two to four times as fast where there is no GPU; 490 until nine
    * more backbones, six heads and two necks came; 500 until the person detector came, which is 6; 506 until bottom-up models (3) and
-   * four transformers (5) came; 515 until several people were followed (4).
+   * four transformers (5) came; 515 until several people were followed (4);
+   * 519 until DEKR, CID and associative embedding came, which are 7.
    */
   test.each([
-    ['inpose.iife.js', 519],
-    ['inpose.bundle.mjs', 519],
+    ['inpose.iife.js', 526],
+    ['inpose.bundle.mjs', 526],
   ])('%s', async (file, budget) => {
     expect(await gzipped(file)).toBeLessThan(budget * 1000);
   });
