@@ -50,9 +50,9 @@ export { HEADS, type DenseFields, type HeadClass, type HeadFeats, type HeadPredi
 export { BaseHead } from './models/heads/base_head.js';
 export {
   BottomupHead,
+  type PictureBackend,
   type PictureOutputs,
   type PicturePrediction,
-  type RunSection,
 } from './models/heads/bottomup_head.js';
 export * from './nn/index.js';
 export { DATA_PREPROCESSORS } from './models/data_preprocessors/index.js';

@@ -12,7 +12,7 @@ import type { TestCfg } from '../models/test_cfg.js';
 import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import * as tf from '../tf.js';
-import type { Tensor4D } from '../tf.js';
+import type { Tensor, Tensor4D } from '../tf.js';
 import { importsVideoFrames } from './external_texture.js';
 import type { Snapshot } from './frame.js';
 import { GpuCrop, type CropBatch } from './gpu_crop.js';
@@ -142,6 +142,33 @@ export class ModelJit {
     const { dispatches, pipelines, gpuBytes } = network.stats;
     this.#note = `compiled: ${dispatches} dispatches, ${pipelines} pipelines, ${Math.ceil(gpuBytes / 2 ** 20)} MB`;
     return network;
+  }
+
+  /**
+   * Some layers of the model, compiled on their own for inputs of this shape; null where the model runs eagerly, or these have an
+   * operation without a shader.
+   *
+   * @throws BackendError when the GPU refuses the compiled layers
+   */
+  async part(
+    name: string,
+    shape: readonly number[],
+    forward: (x: Tensor) => Tensor,
+  ): Promise<((x: Float32Array) => Promise<NdArray>) | null> {
+    if (this.#failed) return null;
+    const key = `${name} ${shape.join()}`;
+    let found = this.#networks.get(key);
+    if (!found) {
+      found = this.#compiler.compile(shape, (x) => [forward(x)]);
+      this.#networks.set(key, found);
+    }
+    try {
+      const network = await found;
+      return (x) => this.run(network, x).then(([output]) => output);
+    } catch (error) {
+      if (whyNotCompiled(error) === null) throw error;
+      return null;
+    }
   }
 
   /** Issues one run at once; the promise waits for its numbers, or for a fault of the GPU. */

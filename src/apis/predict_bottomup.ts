@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import type { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
 import type { CompiledNetwork } from '../jit/compiler.js';
-import type { BottomupHead, RunSection } from '../models/heads/bottomup_head.js';
+import type { BottomupHead, PictureBackend } from '../models/heads/bottomup_head.js';
 import type { BottomupPoseEstimator } from '../models/pose_estimators/index.js';
 import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
@@ -105,7 +105,7 @@ async function predictPicture(call: Call): Promise<PoseDataSample> {
   const start = await startOf(call, network, placed);
   options.signal?.throwIfAborted();
   // While this waits, the next call may load the model anew on another device.
-  const { backend } = model;
+  const backend = backendOf(model);
   const estimator = model.estimator as BottomupPoseEstimator;
   const t1 = performance.now();
   const reading = start();
@@ -113,12 +113,19 @@ async function predictPicture(call: Call): Promise<PoseDataSample> {
   const t2 = performance.now();
   const outputs = await reading;
   const t3 = performance.now();
-  const run: RunSection = (section) => backend.run(section);
-  const results = await estimator.decodePictures(outputs, [placed.sample], run, testCfg);
+  const results = await estimator.decodePictures(outputs, [placed.sample], backend, testCfg);
   timings.network += t2 - t1;
   timings.read += t3 - t2;
   timings.decode += performance.now() - t3;
   return toPublicSample(results[0]);
+}
+
+/** What decoding needs of the model's backend. */
+function backendOf({ backend, jit }: PoseModel): PictureBackend {
+  return {
+    run: (section) => backend.run(section),
+    ...(jit && { compiled: (name, shape, forward) => jit.part(name, shape, forward) }),
+  };
 }
 
 /** BottomupResize, as far as it does not need the pixels, and PackPoseInputs. */
@@ -185,7 +192,7 @@ export async function warmUpWhole(model: PoseModel, signal?: AbortSignal): Promi
   if (!jit?.isSoftware) {
     await inferWholePicture(model, picture, { signal });
     const { head } = model.estimator as BottomupPoseEstimator;
-    return model.queue.run(() => (head as BottomupHead).warmUp((section) => model.backend.run(section)), signal);
+    return model.queue.run(() => (head as BottomupHead).warmUp(backendOf(model)), signal);
   }
   const options = { signal };
   await model.queue.run(async (issued) => {

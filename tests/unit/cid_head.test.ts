@@ -56,8 +56,7 @@ describe('CIDHead', () => {
       return outputs;
     });
     const outputs = await Promise.all(tensors.map(async (t) => ({ data: await readTensor(t), shape: t.shape })));
-    const run = <T>(section: () => T) => backend.run(section);
-    const { keypoints } = await head.predictPicture({ outputs, sample, testCfg, run });
+    const { keypoints } = await head.predictPicture({ outputs, sample, testCfg, backend });
     const near = (found: ArrayLike<number>, wanted: readonly number[]) => {
       expect(found.length).toBe(wanted.length);
       for (const [i, value] of wanted.entries()) expect(found[i]).toBeCloseTo(value, 4);

@@ -18,8 +18,21 @@ export interface PicturePrediction extends HeadPrediction {
   readonly bboxScores?: NdArray;
 }
 
-/** Runs a synchronous section on the model's backend. */
-export type RunSection = <T>(section: () => T) => T;
+/** The model's backend, as far as a head needs it beyond the tensors it is given. */
+export interface PictureBackend {
+  /** Runs a synchronous section on it. */
+  run<T>(section: () => T): T;
+  /**
+   * The compiled form of layers that run per person, for inputs of this shape; null where there is none.
+   *
+   * @param name - unique within the head
+   */
+  compiled?(
+    name: string,
+    shape: readonly number[],
+    forward: (x: Tensor) => Tensor,
+  ): Promise<((x: Float32Array) => Promise<NdArray>) | null>;
+}
 
 /** A picture's outputs, to be decoded. */
 export interface PictureOutputs {
@@ -27,7 +40,7 @@ export interface PictureOutputs {
   readonly outputs: readonly NdArray[];
   readonly sample: PoseDataSample;
   readonly testCfg: TestCfg;
-  readonly run: RunSection;
+  readonly backend: PictureBackend;
 }
 
 export abstract class BottomupHead extends BaseHead {
@@ -43,7 +56,7 @@ export abstract class BottomupHead extends BaseHead {
   abstract predictPicture(picture: PictureOutputs): Promise<PicturePrediction>;
 
   /** Runs what `predictPicture` runs on the backend once for nobody, so that the first real person does not wait for shaders. */
-  warmUp(_run: RunSection): Promise<void> {
+  warmUp(_backend: PictureBackend): Promise<void> {
     return Promise.resolve();
   }
 

@@ -6,7 +6,7 @@ import { full, zeros, type NdArray } from '../../ndarray.js';
 import type { InstanceData, PoseDataSample, SampleMetainfo } from '../../structures/pose_data_sample.js';
 import * as tf from '../../tf.js';
 import type { Tensor, Tensor4D } from '../../tf.js';
-import { BottomupHead, type PicturePrediction, type RunSection } from '../heads/bottomup_head.js';
+import { BottomupHead, type PicturePrediction, type PictureBackend } from '../heads/bottomup_head.js';
 import type { TestCfg } from '../test_cfg.js';
 import { BasePoseEstimator, type PoseEstimatorParts } from './base.js';
 
@@ -27,13 +27,13 @@ export class BottomupPoseEstimator extends BasePoseEstimator {
    * @throws InputError when their numbers differ, ConfigError for a model without head
    */
   override async predict(x: Tensor4D, samples: readonly PoseDataSample[]): Promise<PoseDataSample[]> {
-    const backend = new EngineSwitch(tf.getBackend());
+    const engine = new EngineSwitch(tf.getBackend());
     const { testCfg } = this;
     const outputs = this.predictTensors(x, samples);
     try {
       const arrays = await Promise.all(outputs.map((output) => readTensor(output)));
       const numbers = arrays.map((data, i) => ({ data, shape: outputs[i].shape }));
-      return await this.decodePictures(numbers, samples, (section) => backend.run(section), testCfg);
+      return await this.decodePictures(numbers, samples, { run: (section) => engine.run(section) }, testCfg);
     } finally {
       for (const output of outputs) output.dispose();
     }
@@ -58,12 +58,12 @@ export class BottomupPoseEstimator extends BasePoseEstimator {
    * The rest of `predict`.
    *
    * @param outputs - of `predictTensors`, as numbers in the tensors' own layout
-   * @param run - runs a section on the model's backend; some heads go there once more
+   * @param backend - the model's; some heads go there once more
    */
   async decodePictures(
     outputs: readonly NdArray[],
     samples: readonly PoseDataSample[],
-    run: RunSection,
+    backend: PictureBackend,
     testCfg: TestCfg = this.testCfg,
   ): Promise<PoseDataSample[]> {
     const head = this.#requireHead();
@@ -71,7 +71,7 @@ export class BottomupPoseEstimator extends BasePoseEstimator {
     for (const [i, given] of samples.entries()) {
       const sample = this.#withMetainfo(given);
       const own = outputs.map((output) => entry(output, i));
-      const prediction = await head.predictPicture({ outputs: own, sample, testCfg, run });
+      const prediction = await head.predictPicture({ outputs: own, sample, testCfg, backend });
       results.push(addPrediction(prediction, sample));
     }
     return results;

@@ -49,8 +49,7 @@ export async function comparePredict(ctx: CaseContext, model: BottomupPoseEstima
     model.testCfg = parseTestCfg(golden.test_cfg);
     const recorded = model.testCfg.flipTest ? null : recordedOutputs(ctx);
     const outputs = recorded ?? (await ownOutputs(ctx, model, samples));
-    const run = <T>(section: () => T) => backend.run(section);
-    const results = await model.decodePictures(outputs, samples, run);
+    const results = await model.decodePictures(outputs, samples, backend);
     const left = tf.memory().numTensors - before;
     if (left !== 0) comparisons.push(outcome(`${mode} tensors left`, ['0'], String(left)));
     const compare = comparisonOf(ctx, recorded !== null);

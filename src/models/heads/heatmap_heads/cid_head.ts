@@ -212,13 +212,13 @@ export class CIDHead extends BottomupHead {
   }
 
   /** [N, K, h, w] */
-  async #heatmaps({ outputs, sample, testCfg, run }: PictureOutputs, coords: NdArray): Promise<NdArray> {
+  async #heatmaps({ outputs, sample, testCfg, backend }: PictureOutputs, coords: NdArray): Promise<NdArray> {
     const [, h, w] = outputs[0].shape;
     const [n, k] = [coords.shape[0], this.#numKeypoints];
     const all = zeros([n, k, h, w]);
     for (let first = 0; first < n; first += MAX_BATCH) {
       const count = Math.min(MAX_BATCH, n - first);
-      const maps = run(() =>
+      const maps = backend.run(() =>
         tf.tidy(() => this.#batch(outputs, rowsOf(coords, first, count), sample.metainfo, testCfg)),
       );
       try {

@@ -58,7 +58,7 @@ export interface DccInput {
 }
 
 /** Dynamic coordinate classifier. */
-export class DCC extends Module<DccInput, Tensor3D> {
+export class DCC extends Module<Tensor2D, Tensor3D> {
   readonly gau: RTMCCBlock | null;
   readonly pos_enc: Parameter | null;
   readonly pose_to_kpts: readonly [Linear, BatchNorm2d];
@@ -106,35 +106,46 @@ export class DCC extends Module<DccInput, Tensor3D> {
     this.pos_enc?.upload();
   }
 
-  /** @returns [N, K, 2]: place in the padded box, from -0.5 (left, top) to 0.5; in the caller's tidy */
-  override forward({ poseVecs, centers, scales, grids }: DccInput): Tensor3D {
-    const n = poseVecs.shape[0];
-    const [k, feat] = [this.#numKeypoints, this.#featChannels];
-    const vecs = this.pose_to_kpts[0].forward(tf.tensor2d(poseVecs.data, [n, poseVecs.shape[1]]));
-    const tokens = tf.reshape(vecs, [n, k, feat]) as Tensor3D;
-    const mixed = this.gau ? this.gau.forward(tokens, this.pos_enc?.tensor ?? null) : tokens;
+  /** What `forward` takes, [N, length]: each candidate's pose vector and its encoded bins, one after the other. */
+  pack({ poseVecs, centers, scales, grids }: DccInput): NdArray {
+    const [n, width] = poseVecs.shape;
+    const axes = [this.x_bins, this.y_bins].map(({ value }) => value.length);
+    const length = width + (axes[0] + axes[1]) * this.#speChannels;
+    const data = new Float32Array(n * length);
+    for (let i = 0, to = 0; i < n; i++) {
+      data.set(poseVecs.data.subarray(i * width, (i + 1) * width), to);
+      to += width;
+      for (const [axis, bins] of axes.entries()) {
+        const at = i * 2 + axis;
+        const scale = scales.data[at];
+        const start = Math.fround(centers.data[at] - grids.data[at]) - scale / 2;
+        this.spe.line(start, scale / (bins - 1), bins, data, to);
+        to += bins * this.#speChannels;
+      }
+    }
+    return { data, shape: [n, length] };
+  }
+
+  /**
+   * @param packed - from `pack`
+   * @returns [N, K, 2]: place in the padded box, from -0.5 (left, top) to 0.5; in the caller's tidy
+   */
+  override forward(packed: Tensor2D): Tensor3D {
+    const n = packed.shape[0];
     const axes = [
       { bins: this.x_bins.value, fc: this.x_fc },
       { bins: this.y_bins.value, fc: this.y_fc },
-    ].map(({ bins, fc }, axis) => {
-      const encoded = this.#encodings(bins.length, axis, { centers, scales, grids });
+    ];
+    const sizes = axes.map(({ bins }) => bins.length * this.#speChannels);
+    const [poseVecs, ...encodings] = tf.split<Tensor2D>(packed, [this.inChannels, ...sizes], 1);
+    const vecs = this.pose_to_kpts[0].forward(poseVecs);
+    const tokens = tf.reshape(vecs, [n, this.#numKeypoints, this.#featChannels]) as Tensor3D;
+    const mixed = this.gau ? this.gau.forward(tokens, this.pos_enc?.tensor ?? null) : tokens;
+    const places = axes.map(({ bins, fc }, i) => {
+      const encoded = tf.reshape(encodings[i], [n, bins.length, this.#speChannels]) as Tensor3D;
       return expectedBin(mixed, fc.weight.tensor as Tensor2D, encoded, bins);
     });
-    return tf.concat(axes, 2);
-  }
-
-  /** Positions of a person's bins from its cell on, encoded: [N, bins, channels]. */
-  #encodings(bins: number, axis: number, { centers, scales, grids }: Omit<DccInput, 'poseVecs'>): Tensor3D {
-    const n = centers.shape[0];
-    const size = bins * this.#speChannels;
-    const out = new Float32Array(n * size);
-    for (let i = 0; i < n; i++) {
-      const at = i * 2 + axis;
-      const scale = scales.data[at];
-      const start = Math.fround(centers.data[at] - grids.data[at]) - scale / 2;
-      this.spe.line(start, scale / (bins - 1), bins, out, i * size);
-    }
-    return tf.tensor3d(out, [n, bins, this.#speChannels]);
+    return tf.concat(places, 2);
   }
 }
 

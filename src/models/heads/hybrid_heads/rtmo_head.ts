@@ -13,16 +13,16 @@ import { chain, Module } from '../../../nn/module.js';
 import type { NormCfg } from '../../../nn/norm.js';
 import { bboxXyxy2cs } from '../../../structures/bbox/transforms.js';
 import * as tf from '../../../tf.js';
-import type { Tensor, Tensor4D } from '../../../tf.js';
+import type { Tensor, Tensor2D, Tensor4D } from '../../../tf.js';
 import { checkCount } from '../../utils/conv_layer.js';
 import type { HeadFeats } from '../base_head.js';
-import { BottomupHead, type PictureOutputs, type PicturePrediction, type RunSection } from '../bottomup_head.js';
+import { BottomupHead, type PictureOutputs, type PicturePrediction, type PictureBackend } from '../bottomup_head.js';
 import { DCC, type DccInput } from './dcc.js';
 import { clipBoxes, flattenLevels, GridPriors, selectCandidates, sigmoid, takeRows } from './yolox_candidates.js';
 import { cellScores, checkStrides, perLevel, YOLOX_HEAD_SPEC, type YoloxHeadConfig } from './yoloxpose_head.js';
 
 /** Candidates that go through `DCC` together: what they need on the backend is bounded then. */
-const MAX_BATCH = 32;
+const MAX_BATCH = 16;
 
 interface RTMOHeadModuleConfig {
   readonly num_classes: number;
@@ -166,7 +166,7 @@ export class RTMOHead extends BottomupHead {
     return tf.tidy(() => this.head_module.forward(feats));
   }
 
-  override async predictPicture({ outputs, sample, testCfg, run }: PictureOutputs): Promise<PicturePrediction> {
+  override async predictPicture({ outputs, sample, testCfg, backend }: PictureOutputs): Promise<PicturePrediction> {
     const levels = this.#grid.strides.length;
     const [cls, boxes, visible, vecs] = Array.from({ length: 4 }, (_, i) =>
       outputs.slice(i * levels, (i + 1) * levels),
@@ -175,7 +175,7 @@ export class RTMOHead extends BottomupHead {
     const [n, k] = [found.cells.length, this.#numKeypoints];
     const { center: centers, scale: scales } = bboxXyxy2cs(found.bboxes, this.#bboxPadding);
     const poseVecs = takeRows(flattenLevels(vecs), found.cells);
-    const keypoints = await this.#locate({ poseVecs, centers, scales, grids: found.priors }, run);
+    const keypoints = await this.#locate({ poseVecs, centers, scales, grids: found.priors }, backend);
     const scores = takeRows(flattenLevels(visible), found.cells).data.map(sigmoid);
     return {
       keypoints,
@@ -185,24 +185,23 @@ export class RTMOHead extends BottomupHead {
     };
   }
 
-  override async warmUp(run: RunSection): Promise<void> {
+  override async warmUp(backend: PictureBackend): Promise<void> {
     const pair = zeros([1, 2]);
-    await this.#locate({ poseVecs: zeros([1, this.dcc.inChannels]), centers: pair, scales: pair, grids: pair }, run);
+    await this.#locate(
+      { poseVecs: zeros([1, this.dcc.inChannels]), centers: pair, scales: pair, grids: pair },
+      backend,
+    );
   }
 
   /** [N, K, 2] px, input space */
-  async #locate(input: DccInput, run: RunSection): Promise<NdArray> {
+  async #locate(input: DccInput, backend: PictureBackend): Promise<NdArray> {
     const n = input.poseVecs.shape[0];
     const keypoints = zeros([n, this.#numKeypoints, 2]);
     for (let first = 0; first < n; first += MAX_BATCH) {
-      const batch = rowsOf(input, first, Math.min(MAX_BATCH, n - first));
-      const places = run(() => tf.tidy(() => this.dcc.forward(batch)));
-      const count = Math.min(MAX_BATCH, n - first) * this.#numKeypoints * 2;
-      try {
-        keypoints.data.set((await readTensor(places)).subarray(0, count), first * this.#numKeypoints * 2);
-      } finally {
-        places.dispose();
-      }
+      const count = Math.min(MAX_BATCH, n - first);
+      const places = await this.#places(this.dcc.pack(rowsOf(input, first, count)), backend);
+      const from = first * this.#numKeypoints * 2;
+      keypoints.data.set(places.subarray(0, count * this.#numKeypoints * 2), from);
     }
     const size = 2 * this.#numKeypoints;
     for (let i = 0; i < keypoints.data.length; i++) {
@@ -211,11 +210,24 @@ export class RTMOHead extends BottomupHead {
     }
     return keypoints;
   }
+
+  /** `DCC`'s answer, [N, K, 2]. */
+  async #places({ data, shape }: NdArray, backend: PictureBackend): Promise<Float32Array> {
+    const forward = (x: Tensor) => tf.tidy(() => this.dcc.forward(x as Tensor2D));
+    const compiled = await backend.compiled?.('dcc', shape, forward);
+    if (compiled) return (await compiled(data)).data;
+    const places = backend.run(() => tf.tidy(() => forward(tf.tensor(data, [...shape]))));
+    try {
+      return await readTensor(places);
+    } finally {
+      places.dispose();
+    }
+  }
 }
 
-/** `count` rows from `first` on, filled up to a power of two: on GPUs each new number compiles its own shaders. */
+/** `count` rows from `first` on, filled up to a power of four: on GPUs each new number compiles its own shaders. */
 function rowsOf(input: DccInput, first: number, count: number): DccInput {
-  const rows = Array.from({ length: 2 ** Math.ceil(Math.log2(count)) }, (_, i) => first + Math.min(i, count - 1));
+  const rows = Array.from({ length: 4 ** Math.ceil(Math.log2(count) / 2) }, (_, i) => first + Math.min(i, count - 1));
   return {
     poseVecs: takeRows(input.poseVecs, rows),
     centers: takeRows(input.centers, rows),
