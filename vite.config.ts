@@ -14,6 +14,7 @@ import { defineConfig } from 'vite';
 import type { Plugin, UserConfig } from 'vite';
 import { copyDefaultModel, locateDefaultModel } from './vite.default_model.js';
 import { quietTfjs } from './vite.tfjs.js';
+import { locateWorker } from './vite.worker.js';
 import { copyWasm, locateWasm, repairWasmThreads, SCRIPT_URL_INTRO, serveWasm } from './vite.wasm.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -28,6 +29,7 @@ const ENTRIES = {
   'structures/index': 'src/structures/index.ts',
   'tracking/index': 'src/tracking/index.ts',
   'visualization/index': 'src/visualization/index.ts',
+  'worker/index': 'src/worker/index.ts',
   'cli/inpose': 'src/cli/inpose.ts',
 };
 
@@ -36,12 +38,12 @@ export const TFJS = ['core', 'backend-cpu', 'backend-wasm', 'backend-webgl', 'ba
   (name) => `@tensorflow/tfjs-${name}`,
 );
 
-const SELF_CONTAINED = existsSync(path('src/iife.ts')) ? 'src/iife.ts' : 'src/index.ts';
+const SELF_CONTAINED = 'src/iife.ts';
 
 export default defineConfig(({ mode, command }): UserConfig => {
   if (mode === 'es') return esModules();
-  if (mode === 'bundle') return selfContained('es', 'inpose.bundle.mjs', ENTRIES.index);
-  if (mode === 'iife') return selfContained('iife', 'inpose.iife.js', SELF_CONTAINED);
+  if (mode === 'bundle') return selfContained('es', 'inpose.bundle.mjs');
+  if (mode === 'iife') return selfContained('iife', 'inpose.iife.js');
   return demo(command);
 });
 
@@ -55,6 +57,7 @@ function esModules(): UserConfig {
       importTfjsDirectly(),
       ...[locateWasm('tree'), copyWasm(path('dist'))],
       ...[locateDefaultModel('tree'), copyDefaultModel(path('dist'))],
+      locateWorker('tree'),
     ],
     build: {
       ...LIBRARY,
@@ -81,17 +84,17 @@ function importTfjsDirectly(): Plugin {
   };
 }
 
-function selfContained(format: 'es' | 'iife', fileName: string, entry: string): UserConfig {
+function selfContained(format: 'es' | 'iife', fileName: string): UserConfig {
   const place = format === 'es' ? 'module' : 'script';
   return {
-    plugins: [locateWasm(place), locateDefaultModel(place), repairWasmThreads(), quietTfjs()],
+    plugins: [locateWasm(place), locateDefaultModel(place), locateWorker(place), repairWasmThreads(), quietTfjs()],
     // `vite build` leaves process.env to the application in library mode; here there is no application's bundler to answer.
     define: { 'process.env.NODE_ENV': '"production"' },
     build: {
       ...LIBRARY,
       emptyOutDir: false,
       minify: true,
-      lib: { entry: path(entry), formats: [format], name: 'inpose', fileName: () => fileName },
+      lib: { entry: path(SELF_CONTAINED), formats: [format], name: 'inpose', fileName: () => fileName },
       rolldownOptions: {
         output: { codeSplitting: false, minify: true, ...(format === 'iife' ? { intro: SCRIPT_URL_INTRO } : {}) },
       },

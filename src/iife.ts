@@ -1,2 +1,10 @@
-/** The script-tag build: everything of the index, as `window.inpose`. */
+/**
+ * The self-contained builds: everything of the index and of `inpose/worker`, for a script tag as `window.inpose`. Started as a worker
+ * of `Pose2DWorker`, the script answers its messages.
+ */
+import { isInposeWorker, serve, type Port } from './worker/host.js';
+
 export * from './index.js';
+export * from './worker/index.js';
+
+if (isInposeWorker()) serve(globalThis as unknown as Port);

@@ -42,9 +42,13 @@ export async function explicitConfig(config: ConfigSource, options: SourceOption
   if (config === null || config === undefined) return null;
   if (typeof config !== 'string' && !(config instanceof URL)) return normalizeConfig(config, 'config');
   const text = String(config);
-  // URLs have neither braces nor line breaks.
-  if (/[{\n]/.test(text)) return normalizeConfig(readConfigText(text, 'config'), 'config');
+  if (isConfigText(text)) return normalizeConfig(readConfigText(text, 'config'), 'config');
   return normalizeConfig(readConfigText(await fetchText(text, 'a config', options), text), text);
+}
+
+/** Whether a string is a config itself, not the address of one: URLs have neither braces nor line breaks. */
+export function isConfigText(text: string): boolean {
+  return /[{\n]/.test(text);
 }
 
 /** @param config - the explicit one: then nothing is looked for in the file or beside it */

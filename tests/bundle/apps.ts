@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 /** The part that all share: load, infer, hand back plain numbers. `files` is where the fixture is. `only=default`: the default model. */
 const USE = `
-export async function use({ createBackend, Pose2DInferencer }, backend, files, only) {
+export async function use({ createBackend, Pose2DInferencer, Pose2DWorker }, backend, files, only, where) {
+  const Inferencer = where === 'worker' ? Pose2DWorker : Pose2DInferencer;
   // Starting a backend runs its self-test; a whole network on a software GPU takes longer than it tells.
   if (only === 'start') {
     const started = await createBackend(backend);
@@ -17,8 +18,8 @@ export async function use({ createBackend, Pose2DInferencer }, backend, files, o
   const data = new Uint8Array(await (await read(picture + '.rgb')).arrayBuffer());
   const inferencer =
     only === 'default'
-      ? await Pose2DInferencer.create()
-      : await Pose2DInferencer.create({
+      ? await Inferencer.create()
+      : await Inferencer.create({
           config: await (await read('config.json')).json(),
           checkpoint: new URL('model.safetensors', files).href,
           backend,
@@ -37,7 +38,7 @@ export async function use({ createBackend, Pose2DInferencer }, backend, files, o
 
 const show = (lib: string) => `
 const query = new URLSearchParams(location.search);
-use(${lib}, query.get('backend'), new URL('./', location.href), query.get('only')).then(
+use(${lib}, query.get('backend'), new URL('./', location.href), query.get('only'), query.get('in')).then(
   (found) => { window.found = found; },
   (error) => { window.found = { failed: String(error) }; },
 );
@@ -56,7 +57,10 @@ export async function writeViteApp(folder: string): Promise<void> {
   await write(folder, {
     'index.html': page('<script type="module" src="./main.js"></script>'),
     'use.js': USE,
-    'main.js': `import * as inpose from 'inpose';\nimport { use } from './use.js';\n${show('inpose')}`,
+    'main.js': `import * as inpose from 'inpose';
+import { Pose2DWorker } from 'inpose/worker';
+import { use } from './use.js';
+${show('{ ...inpose, Pose2DWorker }')}`,
   });
 }
 
@@ -66,6 +70,14 @@ export async function writePlainPages(folder: string): Promise<void> {
     'use.js': USE,
     'show.js': `import { use } from './use.js';\n${show('window.inpose')}`,
     'script.html': page('<script src="./lib/inpose.iife.js"></script><script type="module" src="./show.js"></script>'),
+    'elsewhere.html': page(
+      `<script>
+  const script = document.createElement('script');
+  script.src = new URLSearchParams(location.search).get('lib') + '/lib/inpose.iife.js';
+  script.onload = () => import('./show.js');
+  document.head.append(script);
+</script>`,
+    ),
     'module.html': page('<script type="module" src="./module.js"></script>'),
     'module.js': `import * as inpose from './lib/inpose.bundle.mjs';\nimport { use } from './use.js';\n${show('inpose')}`,
   });

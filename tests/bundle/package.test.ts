@@ -104,6 +104,11 @@ describe('Vite build', () => {
     expectDefaultModel(await openStatic(dist, 'index.html?only=default'));
   });
 
+  test('wasm and the default model in a worker', async () => {
+    expectMmposeNumbers(await openStatic(dist, 'index.html?backend=wasm&in=worker'));
+    expectDefaultModel(await openStatic(dist, 'index.html?only=default&in=worker'));
+  });
+
   test.each(GPUS)('%s starts', async (backend) => {
     expect(await openStatic(dist, `index.html?only=start&backend=${backend}`)).toEqual({ backend });
   });
@@ -122,6 +127,7 @@ test('Vite dev server', async () => {
     const url = server.resolvedUrls!.local[0];
     expectMmposeNumbers(await open(`${url}?backend=wasm`));
     expectDefaultModel(await open(`${url}?only=default`));
+    expectMmposeNumbers(await open(`${url}?backend=wasm&in=worker`));
   } finally {
     await server.close();
   }
@@ -144,6 +150,24 @@ describe('without a bundler', () => {
 
   test.each(PAGES)('%s, the default model', async (path) => {
     expectDefaultModel(await openStatic(folder, `${path}?only=default`));
+  });
+
+  test.each(PAGES)('%s in a worker, also with threads and under a strict content security policy', async (path) => {
+    const page = `${path}?backend=wasm&in=worker`;
+    expectMmposeNumbers(await openStatic(folder, page));
+    expectMmposeNumbers(await openStatic(folder, page, { isolated: true }));
+    expectMmposeNumbers(await openStatic(folder, page, { headers: { 'Content-Security-Policy': CSP } }));
+    expectDefaultModel(await openStatic(folder, `${path}?only=default&in=worker`));
+  });
+
+  test('a script of another origin in a worker', async () => {
+    const elsewhere = await serveFolders([folder, files], { headers: { 'Access-Control-Allow-Origin': '*' } });
+    try {
+      const path = `elsewhere.html?backend=wasm&in=worker&lib=${encodeURIComponent(elsewhere.url)}`;
+      expectMmposeNumbers(await openStatic(folder, path));
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   test.each(PAGES.flatMap((path) => GPUS.map((backend) => [path, backend])))('%s, %s starts', async (path, backend) => {

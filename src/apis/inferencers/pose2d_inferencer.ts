@@ -15,8 +15,7 @@ import type { DetModel } from '../det_model.js';
 import { findEverybody, followEverybody, type EverybodyResult } from '../everybody.js';
 import type { FrameSource } from '../frame.js';
 import { HeldPicture } from '../held_picture.js';
-import { FrameTicker } from '../frame_ticker.js';
-import { LookAhead } from '../look_ahead.js';
+import { streamFrames } from '../stream_frames.js';
 import { INIT_OPTION_KEYS, initModel, type ConfigSource, type InitModelOptions } from '../inference.js';
 import { DETECTOR_KEYS, PersonDetector, type PersonDetectorOptions } from '../person_detector.js';
 import type { PoseModel } from '../pose_model.js';
@@ -164,7 +163,7 @@ export class Pose2DInferencer {
   /**
    * Poses of all persons in one picture, as one sample; heatmaps, if asked for, in the picture's own pixels. Calls queue in order; the picture is read when this is called.
    * With a `tracker` people are found by themselves and keep their `trackIds`; a picture may then be looked at several times. A
-   * bottom-up model finds everybody by itself, and takes neither boxes nor a tracker.
+   * bottom-up model finds everybody by itself, and takes no boxes; a `PoseTracker` gives its people ids.
    *
    * @throws InputError for an unusable picture or box; BackendError when the GPU fails or `dispose` is called meanwhile
    */
@@ -209,43 +208,20 @@ export class Pose2DInferencer {
   async *stream(video: HTMLVideoElement, options: StreamOptions = {}): AsyncGenerator<PoseDataSample, void, undefined> {
     const findsAll = this.#detector !== null || isBottomup(this.model);
     const { bboxes, signal, detInterval, smoothing = findsAll ? 'medium' : false, ...given } = options;
-    const { tracker: asked = bboxes === undefined ? this.#newTracker(detInterval) : null, ...rest } = given;
-    // A bottom-up model needs nobody to tell it where to look, only who is who.
-    const ids = isBottomup(this.model) && asked instanceof PoseTracker ? asked : null;
-    const tracker = ids ? null : asked;
+    const { tracker = bboxes === undefined ? this.newTracker(detInterval) : null, ...rest } = given;
     const smoother = smoothing === false ? null : new PoseSmoother(smoothing);
-    const ticker = new FrameTicker(video);
-    const stop = () => ticker.stop();
-    signal?.addEventListener('abort', stop);
-    const ignoreClose = this.model.queue.onClose(stop);
-    let last: PoseDataSample | null = null;
-    const infer = (timestamp: number) => {
-      const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
-      return this.infer(video, { ...rest, tracker, bboxes: boxes, timestamp, signal });
-    };
     // Boxes that follow from the last result have to wait for it; and only calls on the GPU overlap.
-    const isFree = !tracker && typeof bboxes !== 'function' && this.model.jit?.takesPictures;
-    const ahead = isFree ? new LookAhead(ticker, infer) : null;
-    const next = async () => {
-      const timestamp = await ticker.next();
-      return timestamp === null ? null : infer(timestamp);
-    };
-    try {
-      for (;;) {
-        last = signal?.aborted ? null : await (ahead ? ahead.next() : next());
-        if (this.model.queue.closed) throw this.model.queue.closed;
-        if (!last) return;
-        if (ids) last = ids.update(last);
-        yield smoother ? smoother.smooth(last) : last;
-      }
-    } catch (error) {
-      // The loop that aborted it has what it wanted.
-      if (!signal?.aborted) throw error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-      ignoreClose();
-      ticker.stop();
-    }
+    const waits = tracker instanceof RoiTracker || (tracker && !isBottomup(this.model)) || typeof bboxes === 'function';
+    const frames = streamFrames(video, {
+      signal,
+      owner: this.model.queue,
+      isFree: !waits && Boolean(this.model.jit?.takesPictures),
+      infer: (timestamp, last) => {
+        const boxes = typeof bboxes === 'function' ? bboxes(last) : bboxes;
+        return this.infer(video, { ...rest, tracker, bboxes: boxes, timestamp, signal });
+      },
+    });
+    for await (const sample of frames) yield smoother ? smoother.smooth(sample) : sample;
   }
 
   /** Frees the model, the detector and, if nobody else uses it, the backend. Running and waiting calls are rejected. Safe to call twice. */
@@ -253,7 +229,14 @@ export class Pose2DInferencer {
     await Promise.all([this.model.dispose(), this.#detector?.dispose()]);
   }
 
-  #newTracker(detInterval?: number): RoiTracker | PoseTracker {
+  /**
+   * What `stream` follows people with, for one video: everybody whom the detector or a bottom-up model finds, or without
+   * either a single person.
+   *
+   * @param detInterval - frames from one look of the detector to the next
+   * @throws InputError for an interval without a detector
+   */
+  newTracker(detInterval?: number): RoiTracker | PoseTracker {
     const { sigmas } = this.model.metainfo;
     if (this.#detector) return new PoseTracker({ sigmas, ...(detInterval !== undefined && { detInterval }) });
     if (detInterval === undefined) return isBottomup(this.model) ? new PoseTracker({ sigmas }) : new RoiTracker();
@@ -261,10 +244,13 @@ export class Pose2DInferencer {
   }
 
   async #findAll(image: FrameSource, options: InferOptions): Promise<PoseDataSample> {
-    refuseBoxes(this.model, options as Record<string, unknown>);
-    const { samples, timings } = await inferWholePicture(this.model, image, options);
+    const { tracker, ...rest } = options;
+    // It needs nobody to tell it where to look, only who is who.
+    const ids = tracker instanceof PoseTracker ? tracker : null;
+    refuseBoxes(this.model, ids ? rest : (options as Record<string, unknown>));
+    const { samples, timings } = await inferWholePicture(this.model, image, rest);
     this.#timings = timings;
-    return samples[0];
+    return ids ? ids.update(samples[0]) : samples[0];
   }
 
   async #follow(image: FrameSource, tracker: RoiTracker, options: InferOptions): Promise<PoseDataSample> {
