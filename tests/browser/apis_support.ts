@@ -32,8 +32,13 @@ export function createTiny(options: Pose2DInferencerOptions = {}): Promise<Pose2
 }
 
 export async function createNano(options: Pose2DInferencerOptions = {}): Promise<Pose2DInferencer> {
+  return Pose2DInferencer.create({ config: NANO_CONFIG, checkpoint: await nano(), warmup: false, ...options });
+}
+
+/** A file for `NANO_CONFIG`. */
+export function nano(): Promise<Uint8Array<ArrayBuffer>> {
   nanoWeights ??= makeWeights();
-  return Pose2DInferencer.create({ config: NANO_CONFIG, checkpoint: await nanoWeights, warmup: false, ...options });
+  return nanoWeights;
 }
 
 async function makeWeights(): Promise<Uint8Array<ArrayBuffer>> {

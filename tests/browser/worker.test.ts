@@ -3,7 +3,10 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PoseDataSample } from '../../src/index.js';
 import { Pose2DWorker, type Pose2DWorkerOptions } from '../../src/worker/index.js';
 import {
+  createNano,
   createTiny,
+  nano,
+  NANO_CONFIG,
   patternPixels,
   playing,
   TINY_CONFIG,
@@ -73,6 +76,16 @@ describe('results', () => {
     expect(frame.displayWidth).toBe(120);
     frame.close();
   });
+});
+
+test.each(['webgpu', 'webgl'] as const)('%s in the worker agrees with wasm on the page', async (backend) => {
+  const page = await createNano({ backend: 'wasm' });
+  const expected = await page.infer(pixels, { bboxes: BOXES });
+  await page.dispose();
+  const worker = await create({ config: NANO_CONFIG, checkpoint: await nano(), backend, warmup: false });
+  const found = await worker.infer(pixels, { bboxes: BOXES });
+  expect(worker.backend.name).toBe(backend);
+  for (const [i, value] of keypoints(expected).entries()) expect(keypoints(found)[i]).toBeCloseTo(value, 2);
 });
 
 test('the default model, found by itself', async () => {
