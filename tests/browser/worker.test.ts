@@ -1,6 +1,7 @@
 /** Pose2DWorker from source: the page's own inferencer gives the numbers that the worker's must equal; MMPose's are in tests/bundle. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PoseDataSample } from '../../src/index.js';
+import { CASES, detectorWeights, pictureOf } from '../support/rtmdet.js';
 import { Pose2DWorker, type Pose2DWorkerOptions } from '../../src/worker/index.js';
 import {
   createNano,
@@ -86,6 +87,25 @@ test.each(['webgpu', 'webgl'] as const)('%s in the worker agrees with wasm on th
   const found = await worker.infer(pixels, { bboxes: BOXES });
   expect(worker.backend.name).toBe(backend);
   for (const [i, value] of keypoints(expected).entries()) expect(keypoints(found)[i]).toBeCloseTo(value, 2);
+});
+
+test('with a detector: everybody, with ids that stay', async () => {
+  const [c] = CASES;
+  const detector = { detConfig: c.config, detCheckpoint: await detectorWeights(c) };
+  const page = await createNano({ backend: 'wasm', ...detector });
+  const expected = await page.infer(pictureOf(c));
+  await page.dispose();
+  const worker = await create({ config: NANO_CONFIG, checkpoint: await nano(), ...detector });
+  expect(await worker.infer(pictureOf(c))).toEqual(expected);
+  const first = await worker.infer(pictureOf(c), { track: 'a', timestamp: 0 });
+  const second = await worker.infer(pictureOf(c), { track: 'a', timestamp: 40 });
+  const other = await worker.infer(pictureOf(c), { track: 'b', timestamp: 0 });
+  const ids = (sample: PoseDataSample) => [...sample.predInstances!.trackIds!.data];
+  expect(ids(first).length).toBeGreaterThan(1);
+  // These weights are random: not everybody scores enough to be followed.
+  expect(ids(second).length).toBeGreaterThan(1);
+  expect(ids(first)).toEqual(expect.arrayContaining(ids(second)));
+  expect(ids(other)).toEqual(ids(first));
 });
 
 test('the default model, found by itself', async () => {
