@@ -1,4 +1,6 @@
 /** The layers of src/nn by the names of nn_reference.py, filled with the formula's weights: for the tests of eager and of compiled layers. */
+import { MultiheadAttention } from '../../src/models/utils/multihead_attention.js';
+import { SelfAttention } from '../../src/models/utils/self_attention.js';
 import { channelShuffle } from '../../src/models/backbones/utils/channel_shuffle.js';
 import { Act } from '../../src/nn/act.js';
 import { Conv2d, ConvTranspose2d } from '../../src/nn/conv.js';
@@ -61,6 +63,8 @@ export const LAYERS: Readonly<Record<string, (args: Record<string, never>) => An
   BatchNorm2d: ({ channels, eps }) => new BatchNorm2d(channels, { eps }),
   LayerNorm: ({ channels }) => new LayerNorm(channels),
   Linear: ({ inFeatures, outFeatures, bias }) => new Linear(inFeatures, outFeatures, { bias }),
+  SelfAttention: ({ dims, heads }) => new SelfAttention(dims, heads, {}, 'heads'),
+  MultiheadAttention: ({ dims, heads }) => new MultiheadAttention(dims, heads),
   folded: ({ kind }) => sequence(kind),
   channelShuffle: ({ groups }) => new Call((x) => channelShuffle(x, groups)),
 };

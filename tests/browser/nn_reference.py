@@ -196,6 +196,23 @@ case('Linear', dict(inFeatures=6, outFeatures=4), (2, 5, 6), lambda x, n: filled
 case('Linear', dict(inFeatures=6, outFeatures=4, bias=False), (3, 6), lambda x, n: filled(nn.Linear(6, 4, bias=False), n)(x))
 
 
+class SelfAttention(nn.Module):
+    def __init__(self, dims, heads):
+        super().__init__()
+        self.qkv, self.proj, self.heads = nn.Linear(dims, 3 * dims), nn.Linear(dims, dims), heads
+
+    def forward(self, x):
+        b, n, c = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        weights = F.softmax(q @ k.transpose(-2, -1) * (c // self.heads)**-0.5, dim=-1)
+        return self.proj((weights @ v).transpose(1, 2).reshape(b, n, c))
+
+
+case('SelfAttention', dict(dims=10, heads=2), (2, 7, 10), lambda x, n: filled(SelfAttention(10, 2), n)(x))
+case('MultiheadAttention', dict(dims=12, heads=3), (2, 9, 12),
+     lambda x, n: filled(nn.MultiheadAttention(12, 3, batch_first=True), n)(x, x, x)[0])
+
+
 class Sequence(nn.Sequential):
     """What prepareModule folds and fuses."""
 

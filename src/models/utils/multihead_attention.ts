@@ -5,6 +5,7 @@
 import { ConfigError } from '../../errors.js';
 import { Linear } from '../../nn/linear.js';
 import { Module, Parameter } from '../../nn/module.js';
+import { batchMatMul } from '../../ops/batch_mat_mul.js';
 import * as tf from '../../tf.js';
 import type { Tensor1D, Tensor2D, Tensor3D } from '../../tf.js';
 
@@ -112,8 +113,8 @@ export class PositionalAttention extends Module<Tensor3D, Tensor3D> {
 
 /** q [N, L, C] looks at k and v [N, M, C]; the scale of the scores is in q. */
 function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, numHeads: number): Tensor3D {
-  const attention = tf.softmax(tf.matMul(splitHeads(q, numHeads), splitHeads(k, numHeads), false, true), 2);
-  return joinHeads(tf.matMul(attention, splitHeads(v, numHeads)) as Tensor3D, numHeads);
+  const scores = batchMatMul(splitHeads(q, numHeads), splitHeads(k, numHeads), true);
+  return joinHeads(batchMatMul(tf.softmax(scores, 2), splitHeads(v, numHeads)), numHeads);
 }
 
 /** [N, L, C] -> [N heads, L, C / heads] */

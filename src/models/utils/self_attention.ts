@@ -2,6 +2,7 @@
 import { ConfigError } from '../../errors.js';
 import { Linear } from '../../nn/linear.js';
 import { Module } from '../../nn/module.js';
+import { batchMatMul } from '../../ops/batch_mat_mul.js';
 import * as tf from '../../tf.js';
 import type { Tensor3D } from '../../tf.js';
 
@@ -47,8 +48,8 @@ export class SelfAttention extends Module<Tensor3D, Tensor3D> {
     const rows = tf.reshape(this.qkv.forward(x), [n * length, 3 * h, d]);
     const sorted = tf.reshape(tf.transpose(rows, [1, 0, 2]), [3 * h * n, length, d]);
     const [q, k, v] = tf.split<Tensor3D>(sorted, 3, 0);
-    const weights = weigh(tf.matMul(q, k, false, true));
-    const seen = tf.reshape(tf.matMul(weights, v), [h, n * length, d]);
+    const weights = weigh(batchMatMul(q, k, true));
+    const seen = tf.reshape(batchMatMul(weights, v), [h, n * length, d]);
     return this.proj.forward(tf.reshape(tf.transpose(seen, [1, 0, 2]), [n, length, dims])) as Tensor3D;
   }
 }
