@@ -50,6 +50,8 @@ export class Pose2DWorker {
   readonly metainfo: PoseMetaInfo;
   /** What had to be assumed while loading, in sentences for people; mostly empty. */
   readonly notices: readonly string[];
+  /** False for bottom-up models, which find everybody in a picture by themselves. */
+  readonly takesBoxes: boolean;
   readonly #connection: Connection;
   readonly #findsEverybody: boolean;
   readonly #frames = new FrameReader();
@@ -60,7 +62,8 @@ export class Pose2DWorker {
     this.#connection = connection;
     this.metainfo = created.metainfo;
     this.notices = created.notices;
-    this.#findsEverybody = created.findsEverybody;
+    this.takesBoxes = created.takesBoxes;
+    this.#findsEverybody = created.hasDetector || !created.takesBoxes;
     this.#state = created.state;
   }
 

@@ -75,15 +75,9 @@ class Host {
   ): Promise<Answer> {
     const onProgress: Pose2DInferencerOptions['onProgress'] = (progress) => report({ id, type: 'progress', progress });
     this.#inferencer = await Pose2DInferencer.create({ ...options, signal, onProgress });
-    const { metainfo, notices, detModel } = this.#inferencer;
-    return {
-      id,
-      type: 'created',
-      state: stateOf(this.#inferencer),
-      metainfo,
-      notices,
-      findsEverybody: detModel !== null || !this.#inferencer.takesBoxes,
-    };
+    const { metainfo, notices, takesBoxes, detModel } = this.#inferencer;
+    const state = stateOf(this.#inferencer);
+    return { id, type: 'created', state, metainfo, notices, takesBoxes, hasDetector: detModel !== null };
   }
 
   async #infer({ id, image, options }: Request & { call: 'infer' }, signal: AbortSignal): Promise<Answer> {

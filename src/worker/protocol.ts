@@ -52,7 +52,8 @@ export type Answer =
       readonly state: WorkerState;
       readonly metainfo: PoseMetaInfo;
       readonly notices: readonly string[];
-      readonly findsEverybody: boolean;
+      readonly takesBoxes: boolean;
+      readonly hasDetector: boolean;
     }
   | { readonly id: number; readonly type: 'sample'; readonly state: WorkerState; readonly sample: PoseDataSample }
   | { readonly id: number; readonly type: 'disposed' }

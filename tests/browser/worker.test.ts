@@ -51,6 +51,7 @@ describe('results', () => {
     expect(sample).toEqual(expected);
     expect(worker.backend.name).toBe('wasm');
     expect(worker.metainfo.numKeypoints).toBe(17);
+    expect(worker.takesBoxes).toBe(true);
     expect(worker.timings.total).toBeGreaterThan(0);
     expect(pixels.data.byteLength).toBe(120 * 90 * 4);
   });
