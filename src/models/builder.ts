@@ -11,6 +11,7 @@ import { ConfigError } from '../errors.js';
 import { stripScope } from '../registry.js';
 import { BACKBONES } from './backbones/index.js';
 import { DATA_PREPROCESSORS, type PoseDataPreprocessor } from './data_preprocessors/index.js';
+import { DETECTORS } from './detectors/index.js';
 import { HEADS, type BaseHead } from './heads/index.js';
 import { NECKS } from './necks/index.js';
 import { POSE_ESTIMATORS, type Backbone, type BasePoseEstimator, type Neck } from './pose_estimators/index.js';
@@ -48,6 +49,11 @@ const SPEC = {
  */
 export async function buildPoseEstimator(config: ConfigDict, options: BuildOptions = {}): Promise<BasePoseEstimator> {
   const { type } = checkNode(config, 'model');
+  if (DETECTORS.has(type) && !POSE_ESTIMATORS.has(type)) {
+    throw new ConfigError(
+      `model.type: found "${type}", a detector; expected a pose estimator: pass this one as detCheckpoint, or to initDetector.`,
+    );
+  }
   const PoseEstimator = await POSE_ESTIMATORS.get(type, 'model.type');
   const cfg = readConfig<ModelConfig>(config, 'model', SPEC);
   const nodes = childNodes(cfg);

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
 import { convert } from '../../src/cli/convert.js';
 import { FileSource } from '../../src/cli/file_source.js';
 import { createProgram } from '../../src/cli/program.js';
 import { InputError } from '../../src/errors.js';
+import { CASES as RTMDETS, detectorWeights } from '../support/rtmdet.js';
 import { fixture, fixturePath } from './checkpoint_files.js';
 
 let folder = '';
@@ -64,6 +65,18 @@ describe('inpose inspect --graph', () => {
     const drawn = await readFile(svg, 'utf8');
     expect(drawn.startsWith('<svg')).toBe(true);
     expect(drawn.match(/<rect /g)!.length).toBe(lines.length - 1);
+  });
+
+  it('prints what a detector does', async () => {
+    const [c] = RTMDETS;
+    const { stateDict } = await openCheckpoint(await detectorWeights(c));
+    const metadata = encodeModelMetadata({ config: c.config, datasetMeta: null, versions: new Map(), stateDict });
+    const file = join(folder, 'rtmdet.safetensors');
+    await writeFile(file, await encodeSafetensors(stateDict, { metadata }));
+    const { out } = await run(['inspect', file, '--graph']);
+    expect(out).toMatch(/^inputs %0 \[1, 64, 64, 3\]$/m);
+    // 64 + 16 + 4 points of three classes and four sides.
+    expect(out).toMatch(/\[1, 84, 7\] = Concat/);
   });
 
   it('prints the compiled form, which is shorter', async () => {

@@ -5,6 +5,7 @@ import { Letterbox } from '../../src/apis/detector_config.js';
 import type { PoseConfig } from '../../src/apis/model_config.js';
 import { createBackend, type Backend } from '../../src/backend/init.js';
 import { readTensor } from '../../src/backend/readback.js';
+import { buildPoseEstimator } from '../../src/models/builder.js';
 import { buildDetector } from '../../src/models/detectors/build_detector.js';
 import { namedParameters } from '../../src/nn/module.js';
 import * as tf from '../../src/tf.js';
@@ -80,6 +81,7 @@ describe('errors', () => {
   const withHead = (change: object) => ({ ...model, type: 'RTMDet', bbox_head: { ...head, ...change } });
 
   test.each([
+    [{ ...model, type: 'TopdownPoseEstimator' }, /found "TopdownPoseEstimator", a pose estimator; expected a detector/],
     [{ ...model, type: 'YOLOX' }, /model\.type: "YOLOX" is not in DETECTORS/],
     [withHead({ type: 'YOLOXHead' }), /model\.bbox_head\.type: "YOLOXHead" is not in BBOX_HEADS/],
     [withHead({ num_classes: 0 }), /bbox_head\.num_classes: found 0; expected a whole number from 1/],
@@ -92,6 +94,10 @@ describe('errors', () => {
     [{ ...model, test_cfg: { score_thr: 'high' } }, /test_cfg/],
   ])('model %#', async (node, message) => {
     await expect(buildDetector(node as never)).rejects.toThrow(message);
+  });
+
+  test('a detector where a pose model is expected', async () => {
+    await expect(buildPoseEstimator(config.model)).rejects.toThrow(/found "RTMDet", a detector;.* detCheckpoint/);
   });
 
   const pipeline = (...test_pipeline: object[]) => new Letterbox({ ...config, test_pipeline } as PoseConfig, 32);

@@ -1,6 +1,8 @@
 /** From an MMDetection model config to a detector without weights. */
 import { readConfig, REQUIRED, type ConfigDict } from '../../config.js';
+import { ConfigError } from '../../errors.js';
 import type { Feats, Module } from '../../nn/module.js';
+import { POSE_ESTIMATORS } from '../pose_estimators/index.js';
 import { buildBackbone, buildDataPreprocessor, buildNeck, checkNode } from '../builder.js';
 import { parseDetTestCfg } from './bbox_post_process.js';
 import { BBOX_HEADS, DETECTORS, type RTMDet } from './index.js';
@@ -28,7 +30,13 @@ const SPEC = {
  * @throws ConfigError with the path of the key that is wrong
  */
 export async function buildDetector(config: ConfigDict): Promise<RTMDet> {
-  const Detector = await DETECTORS.get(checkNode(config, 'model').type, 'model.type');
+  const { type } = checkNode(config, 'model');
+  if (POSE_ESTIMATORS.has(type) && !DETECTORS.has(type)) {
+    throw new ConfigError(
+      `model.type: found "${type}", a pose estimator; expected a detector: ${DETECTORS.types().join(', ')}.`,
+    );
+  }
+  const Detector = await DETECTORS.get(type, 'model.type');
   const cfg = readConfig<DetectorConfig>(config, 'model', SPEC);
   const head = checkNode(cfg.bbox_head, 'model.bbox_head');
   const [backbone, neck, Head, dataPreprocessor] = await Promise.all([
