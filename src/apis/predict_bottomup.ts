@@ -15,9 +15,8 @@ import type { FrameSource } from './frame.js';
 import { bottomupResize } from './model_config.js';
 import type { PoseModel } from './pose_model.js';
 import {
-  closePicture,
   noTimings,
-  readPicture,
+  onPicture,
   testCfgFor,
   toPublicSample,
   type Picture,
@@ -54,30 +53,14 @@ export function refuseBoxes(model: PoseModel, options: Readonly<Record<string, u
 }
 
 /** `inferenceBottomup`, with what else there is to know. The picture is read at once, the rest waits for its turn. */
-export async function inferWholePicture(
+export function inferWholePicture(
   model: PoseModel,
   image: FrameSource,
   options: WholePictureOptions,
 ): Promise<PictureResult> {
-  const { signal } = options;
-  const timings = noTimings();
-  const start = performance.now();
-  if (model.queue.closed) throw model.queue.closed;
-  signal?.throwIfAborted();
-  const reading = readPicture(model, image);
-  reading.then(
-    () => (timings.frame = performance.now() - start),
-    () => {}, // until its turn comes, nobody else listens
-  );
-  const call = model.queue.run(async (issued) => {
-    const picture = await reading;
-    await model.revive();
-    const { width, height } = picture;
-    const sample = await predictPicture({ model, picture, options, timings, issued });
-    timings.total = performance.now() - start;
-    return { samples: [sample], width, height, timings };
-  }, signal);
-  return call.finally(() => reading.then(closePicture, () => {}));
+  return onPicture(model, image, options.signal, async (picture, timings, issued) => [
+    await predictPicture({ model, picture, options, timings, issued }),
+  ]);
 }
 
 /** What a call works on. */

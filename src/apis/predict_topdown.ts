@@ -102,6 +102,23 @@ export async function inferPicture(
 ): Promise<PictureResult> {
   requireTopdown(model);
   const { bboxFormat = 'xyxy', signal } = options;
+  return onPicture(model, image, signal, (picture, timings, issued) => {
+    const boxes = checkBoxes(bboxes, bboxFormat, picture);
+    return predictTopdown({ model, picture, boxes, options, timings, issued });
+  });
+}
+
+/**
+ * One call on a model: reads the picture at once, and gives it to `predict` when the call's turn comes.
+ *
+ * @param predict - fills in its share of the timings, and may call `issued` when only its results are missing
+ */
+export async function onPicture(
+  model: PoseModel,
+  image: FrameSource,
+  signal: AbortSignal | undefined,
+  predict: (picture: Picture, timings: Timings, issued: () => void) => Promise<PoseDataSample[]>,
+): Promise<PictureResult> {
   const timings = noTimings();
   const start = performance.now();
   if (model.queue.closed) throw model.queue.closed;
@@ -114,8 +131,7 @@ export async function inferPicture(
   const call = model.queue.run(async (issued) => {
     const picture = await reading;
     await model.revive();
-    const boxes = checkBoxes(bboxes, bboxFormat, picture);
-    const samples = await predictTopdown({ model, picture, boxes, options, timings, issued });
+    const samples = await predict(picture, timings, issued);
     timings.total = performance.now() - start;
     return { samples, width: picture.width, height: picture.height, timings };
   }, signal);
@@ -146,12 +162,12 @@ async function compileFirst(model: PoseModel, empty: Frame, signal?: AbortSignal
 /** Bytes on the CPU; or, where the GPU crops, what it can copy. */
 export type Picture = Frame | Snapshot;
 
-export function readPicture(model: PoseModel, image: FrameSource): Promise<Picture> {
+function readPicture(model: PoseModel, image: FrameSource): Promise<Picture> {
   const { frames, jit } = model;
   return jit?.takesPictures ? frames.snapshot(image, jit.importsVideo) : frames.read(image);
 }
 
-export function closePicture(picture: Picture): void {
+function closePicture(picture: Picture): void {
   if (!('data' in picture)) picture.close();
 }
 

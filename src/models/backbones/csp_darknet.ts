@@ -1,6 +1,6 @@
 /** CSPDarknet, the backbone of YOLOX, YOLOX-Pose and RTMO, from MMPose's `backbones/csp_darknet.py`. */
 import { readConfig } from '../../config.js';
-import { ConfigError, InputError } from '../../errors.js';
+import { InputError } from '../../errors.js';
 import type { ActCfg } from '../../nn/act.js';
 import { checkConvCfg, ConvModule } from '../../nn/conv_module.js';
 import { chain, chainStages, Module, type Feats, type Layers } from '../../nn/module.js';
@@ -9,25 +9,10 @@ import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
 import { convOf, CSPLayer, SPPBottleneck, type CspCfg } from '../utils/csp_layer.js';
 import { roundHalfEven } from '../utils/misc.js';
+import { readCspArch, type StageSetting } from './utils/csp_arch.js';
 
-/** One stage: input and output width, blocks, shortcuts inside the blocks, pyramid pooling before them. */
-type StageSetting = readonly [inC: number, outC: number, blocks: number, addIdentity: boolean, useSpp: boolean];
-
-const ARCH_SETTINGS: Readonly<Record<string, readonly StageSetting[]>> = {
-  P5: [
-    [64, 128, 3, true, false],
-    [128, 256, 9, true, false],
-    [256, 512, 9, true, false],
-    [512, 1024, 3, false, true],
-  ],
-  P6: [
-    [64, 128, 3, true, false],
-    [128, 256, 9, true, false],
-    [256, 512, 9, true, false],
-    [512, 768, 3, true, false],
-    [768, 1024, 3, false, true],
-  ],
-};
+/** Of the second and third stage. */
+const BLOCKS = 9;
 
 interface CSPDarknetConfig {
   readonly arch: string;
@@ -92,7 +77,7 @@ export class CSPDarknet extends Module<Tensor4D, Feats> {
     super();
     const cfg = readConfig<CSPDarknetConfig>(config, where, SPEC);
     checkConvCfg(cfg.conv_cfg, where);
-    const setting = readArch(cfg, where);
+    const setting = readCspArch(cfg, BLOCKS, where);
     this.#outIndices = cfg.out_indices;
     const common = { normCfg: cfg.norm_cfg, actCfg: cfg.act_cfg };
     this.stem = new Focus(Math.trunc(setting[0][0] * cfg.widen_factor), common);
@@ -121,17 +106,4 @@ function makeStage([inC, outC, blocks, addIdentity, useSpp]: StageSetting, cfg: 
       useDepthwise: cfg.use_depthwise,
     }),
   ];
-}
-
-function readArch(cfg: CSPDarknetConfig, where: string): readonly StageSetting[] {
-  const setting = cfg.arch_ovewrite ?? ARCH_SETTINGS[cfg.arch];
-  if (!setting) {
-    throw new ConfigError(`${where}.arch: found ${JSON.stringify(cfg.arch)}; expected "P5" or "P6".`);
-  }
-  if (!cfg.out_indices.every((i) => Number.isInteger(i) && i >= 0 && i <= setting.length)) {
-    throw new ConfigError(
-      `${where}.out_indices: found [${cfg.out_indices.join(', ')}]; expected 0 to ${setting.length}.`,
-    );
-  }
-  return setting;
 }

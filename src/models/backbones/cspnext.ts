@@ -1,6 +1,5 @@
 /** CSPNeXt, RTMPose's backbone, from MMPose's `backbones/cspnext.py` (https://arxiv.org/abs/2212.07784). */
 import { readConfig } from '../../config.js';
-import { ConfigError } from '../../errors.js';
 import type { ActCfg } from '../../nn/act.js';
 import { checkConvCfg, ConvModule } from '../../nn/conv_module.js';
 import { chainStages, Module, type Feats, type Layers } from '../../nn/module.js';
@@ -8,25 +7,10 @@ import type { NormCfg } from '../../nn/norm.js';
 import type { Tensor4D } from '../../tf.js';
 import { convOf, CSPLayer, SPPBottleneck, type CspCfg } from '../utils/csp_layer.js';
 import { roundHalfEven } from '../utils/misc.js';
+import { readCspArch, type StageSetting } from './utils/csp_arch.js';
 
-/** One stage: input and output width, blocks, shortcuts inside the blocks, pyramid pooling before them. */
-type StageSetting = readonly [inC: number, outC: number, blocks: number, addIdentity: boolean, useSpp: boolean];
-
-const ARCH_SETTINGS: Readonly<Record<string, readonly StageSetting[]>> = {
-  P5: [
-    [64, 128, 3, true, false],
-    [128, 256, 6, true, false],
-    [256, 512, 6, true, false],
-    [512, 1024, 3, false, true],
-  ],
-  P6: [
-    [64, 128, 3, true, false],
-    [128, 256, 6, true, false],
-    [256, 512, 6, true, false],
-    [512, 768, 3, true, false],
-    [768, 1024, 3, false, true],
-  ],
-};
+/** Of the second and third stage. */
+const BLOCKS = 6;
 
 interface CSPNeXtConfig {
   readonly arch: string;
@@ -53,7 +37,7 @@ export class CSPNeXt extends Module<Tensor4D, Feats> {
   constructor(config: Readonly<Record<string, unknown>>, where = 'backbone') {
     super();
     const cfg = readCSPNeXtConfig(config, where);
-    const setting = readArch(cfg, where);
+    const setting = readCspArch(cfg, BLOCKS, where);
     this.#outIndices = cfg.out_indices;
     const width = setting[0][0] * cfg.widen_factor;
     this.stem = makeStem(Math.floor(width / 2), Math.trunc(width), { normCfg: cfg.norm_cfg, actCfg: cfg.act_cfg });
@@ -112,17 +96,4 @@ function readCSPNeXtConfig(config: Readonly<Record<string, unknown>>, where: str
   });
   checkConvCfg(cfg.conv_cfg, where);
   return cfg;
-}
-
-function readArch(cfg: CSPNeXtConfig, where: string): readonly StageSetting[] {
-  const setting = cfg.arch_ovewrite ?? ARCH_SETTINGS[cfg.arch];
-  if (!setting) {
-    throw new ConfigError(`${where}.arch: found ${JSON.stringify(cfg.arch)}; expected "P5" or "P6".`);
-  }
-  if (!cfg.out_indices.every((i) => Number.isInteger(i) && i >= 0 && i <= setting.length)) {
-    throw new ConfigError(
-      `${where}.out_indices: found [${cfg.out_indices.join(', ')}]; expected 0 to ${setting.length}.`,
-    );
-  }
-  return setting;
 }
