@@ -4,6 +4,7 @@ import type { ByteSourceLike, Checkpoint } from '../checkpoint/index.js';
 import { readConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import { buildDetector } from '../models/detectors/build_detector.js';
+import type { CompiledNetwork } from '../jit/compiler.js';
 import type { RTMDet } from '../models/detectors/index.js';
 import type { NdArray } from '../ndarray.js';
 import { preparing } from '../nn/module.js';
@@ -13,11 +14,11 @@ import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
 import { DetModel, type LivingDetector } from './det_model.js';
 import { Letterbox, type Letterboxed } from './detector_config.js';
-import type { DetectorJit } from './detector_jit.js';
 import type { Frame, FrameSource } from './frame.js';
 import { INIT_OPTION_KEYS, isChoice, type InitModelOptions } from './inference.js';
 import { configOf, explicitConfig, loadWeights, openModelFile, type ConfigSource } from './model_source.js';
 import type { PoseConfig } from './model_config.js';
+import type { NetworkJit } from './network_jit.js';
 import { readTensor } from '../backend/readback.js';
 
 export type InitDetectorOptions = Omit<InitModelOptions, 'metainfo'>;
@@ -80,12 +81,12 @@ async function placeOn(
   file: Checkpoint | null,
   options: InitDetectorOptions,
 ): Promise<LivingDetector> {
-  const jit = await jitFor(backend, detector, options);
+  const jit = await jitFor(backend, options);
   try {
     if (file) await loadWeights(detector, config, file, options);
     options.signal?.throwIfAborted();
     await inSlices(preparing(detector), (slice) => backend.run(slice));
-    return { detector, backend, jit };
+    return { network: detector, backend, jit };
   } catch (error) {
     detector.dispose();
     throw error;
@@ -94,13 +95,12 @@ async function placeOn(
 
 async function jitFor(
   backend: Backend,
-  detector: RTMDet,
-  { jit = true, tune = true, fp16 = false, onProgress }: InitDetectorOptions,
-): Promise<DetectorJit | null> {
+  { jit = true, tune, fp16, onProgress }: InitDetectorOptions,
+): Promise<NetworkJit | null> {
   if (!jit || backend.name !== 'webgpu') return null;
-  const { DetectorJit } = await import('./detector_jit.js');
+  const { NetworkJit } = await import('./network_jit.js');
   const onCompile = onProgress && ((loaded: number, total: number) => onProgress({ stage: 'compile', loaded, total }));
-  return new DetectorJit(backend, detector, { tune, fp16, onCompile });
+  return new NetworkJit(backend, { tune, fp16, onCompile });
 }
 
 export interface InferenceDetectorOptions {
@@ -147,8 +147,8 @@ export async function inferenceDetector(
 /** [1, P, classes + 4] */
 async function runNetwork(model: DetModel, { image, inputSize }: Letterboxed): Promise<NdArray> {
   const { inputs } = model.detector.dataPreprocessor.forward([image]);
-  const network = (await model.jit?.network(inputSize)) ?? null;
-  if (network) return model.jit!.run(network, inputs.data);
+  const network = await compiledFor(model, inputSize);
+  if (network) return (await model.jit!.run(network, inputs.data))[0];
   const output = model.backend.run(() => {
     const x: Tensor4D = tf.tensor(inputs.data, inputs.shape as Tensor4D['shape']);
     const result = model.detector.forward(x);
@@ -162,10 +162,20 @@ async function runNetwork(model: DetModel, { image, inputSize }: Letterboxed): P
   }
 }
 
+/** The network for one picture of this size; null when the detector runs eagerly. Sizes differ where the pipeline pads to none. */
+async function compiledFor(
+  { jit, detector }: DetModel,
+  [w, h]: readonly [w: number, h: number],
+): Promise<CompiledNetwork | null> {
+  if (!jit) return null;
+  return jit.network(`${w} ${h}`, [1, h, w, 3], (x) => [detector.forward(x as Tensor4D)]);
+}
+
 /** Makes ready what the first call needs: compiles it and, where that costs little, runs it once on an empty picture. */
 export async function warmUpDetector(model: DetModel, signal?: AbortSignal): Promise<void> {
-  const [width, height] = model.letterbox.inputSize;
-  if (model.jit?.isSoftware && (await model.jit.network([width, height]))) return;
+  const { inputSize } = model.letterbox;
+  if (model.jit?.isSoftware && (await compiledFor(model, inputSize))) return;
+  const [width, height] = inputSize;
   const empty: Frame = { data: new Uint8Array(width * height * 3), width, height, channels: 3 };
   await inferenceDetector(model, empty, { signal });
 }

@@ -29,7 +29,7 @@ import {
   type ConfigSource,
   type LoadProgress,
 } from './model_source.js';
-import { PoseModel, type PoseModelParts } from './pose_model.js';
+import { PoseModel, type LivingPoseModel } from './pose_model.js';
 import { inferWholePicture, isBottomup, type WholePictureOptions } from './predict_bottomup.js';
 import { inferPicture, type PredictOptions, type Timings } from './predict_topdown.js';
 
@@ -158,9 +158,9 @@ async function loadOn(
   const { backend: choice = 'auto', wasmPaths } = options;
   const reload = async () => {
     const again = await createBackend(choice as BackendChoice, { wasmPaths });
-    return { ...(await load(await buildPoseEstimator(fullConfig.model), again)), backend: again };
+    return load(await buildPoseEstimator(fullConfig.model), again);
   };
-  const parts = { config: fullConfig, metainfo, backend, ownsBackend, notices, ...(ownsBackend && { reload }) };
+  const parts = { config: fullConfig, metainfo, ownsBackend, notices, ...(ownsBackend && { reload }) };
   inputSizeOf(estimator, fullConfig); // a pipeline's mistakes come before the download of weights
   return new PoseModel({ ...parts, ...(await load(estimator, backend, hasWeights ? null : file)) });
 }
@@ -172,13 +172,13 @@ async function placeOn(
   config: PoseConfig,
   file: Checkpoint | null,
   options: InitModelOptions,
-): Promise<Pick<PoseModelParts, 'estimator' | 'jit'>> {
+): Promise<LivingPoseModel> {
   const jit = await jitFor(backend, estimator, config, options);
   if (file) await loadWeights(estimator, config, file, options);
   options.signal?.throwIfAborted();
   try {
     await inSlices(preparing(estimator), (slice) => backend.run(slice));
-    return { estimator, jit };
+    return { network: estimator, backend, jit };
   } catch (error) {
     estimator.dispose();
     throw error;
@@ -196,7 +196,7 @@ async function jitFor(
   backend: Backend,
   estimator: BasePoseEstimator,
   config: PoseConfig,
-  { jit = true, tune = true, fp16 = false, onProgress }: InitModelOptions,
+  { jit = true, tune, fp16, onProgress }: InitModelOptions,
 ): Promise<ModelJit | null> {
   if (!jit || backend.name !== 'webgpu' || !('predictTensors' in estimator)) return null;
   const { ModelJit } = await import('./model_jit.js');

@@ -60,7 +60,7 @@ async function loadModel(ctx: CaseContext): Promise<PoseModel> {
   const { inputSize: cropSize } = topdownPipeline(config).affine;
   const topdown = estimator as TopdownPoseEstimator;
   const jit = ctx.backend === 'webgpu' ? new ModelJit(backend, topdown, { cropSize }) : null;
-  return new PoseModel({ estimator, config, metainfo, backend, ownsBackend: false, notices: [], jit });
+  return new PoseModel({ network: estimator, config, metainfo, backend, ownsBackend: false, notices: [], jit });
 }
 
 function pixelsOf({ data, shape }: NdArray<Uint8Array>): PixelImage {
