@@ -92,6 +92,18 @@ describe('buildPoseEstimator', () => {
   it.each([
     [{ type: 'HourglassNet', num_stacks: 0 }, 'model.backbone.num_stacks: found 0; expected a whole number from 1.'],
     [{ type: 'HourglassNet', downsample_times: 6 }, 'model.backbone: found downsample_times 6, stage_channels [256, '],
+    [
+      { type: 'HourglassAENet', num_stacks: 1.5 },
+      'model.backbone.num_stacks: found 1.5; expected a whole number from 1.',
+    ],
+    [
+      { type: 'HourglassAENet', downsample_times: 5 },
+      'model.backbone: found downsample_times 5, stage_channels [256, ',
+    ],
+    [
+      { type: 'HourglassAENet', feat_channels: 128 },
+      'model.backbone.feat_channels: found 128; expected 256, the first',
+    ],
     [{ type: 'CPM', in_channels: 1, out_channels: 3 }, 'model.backbone.in_channels: found 1; expected 3.'],
     [
       { type: 'CPM', in_channels: 3, out_channels: 3, num_stages: 0.5 },
@@ -106,6 +118,19 @@ describe('buildPoseEstimator', () => {
       code: 'ConfigError',
       message: expect.stringContaining(message),
     });
+  });
+
+  it('HourglassAENet gives heatmaps and tags itself: the head around it has no weights', async () => {
+    const head = { in_channels: 34, num_keypoints: 17, deconv_out_channels: null, final_layer: null };
+    const model = await buildPoseEstimator({
+      type: 'BottomupPoseEstimator',
+      backbone: { type: 'HourglassAENet', num_stacks: 2 },
+      head: { type: 'AssociativeEmbeddingHead', ...head, deconv_kernel_sizes: null },
+    });
+    const keys = [...namedParameters(model).keys()];
+    expect(keys.every((key) => key.startsWith('backbone.'))).toBe(true);
+    expect(keys).toContain('backbone.hourglass_modules.1.0.low2.low2.low2.low2.conv.weight');
+    expect(keys).toContain('backbone.remap_feature_convs.0.bn.running_var');
   });
 
   it('moves what old heads did into a neck', () => {

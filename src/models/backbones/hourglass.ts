@@ -28,10 +28,10 @@ const SPEC = {
 };
 
 /** The stem divides the resolution by this. */
-const STEM_STRIDE = 4;
+export const STEM_STRIDE = 4;
 
 /** MMPose hands no norm_cfg to the modules of the stacks. */
-const DEFAULT_NORM: NormCfg = { type: 'BN' };
+export const DEFAULT_NORM: NormCfg = { type: 'BN' };
 
 const blocks = (options: Omit<ResLayerOptions, 'expansion'>): Module[] =>
   resLayer((...args) => new BasicBlock(...args), { expansion: 1, ...options });
@@ -100,7 +100,7 @@ export class HourglassNet extends Module<Tensor4D, Feats> {
   }
 
   override forward(x: Tensor4D): Feats {
-    this.#checkSize(x);
+    checkInputSize('HourglassNet', x, this.#multiple);
     return tf.tidy(() => {
       const outs: Tensor4D[] = [];
       let inter = chain(this.stem, x);
@@ -122,21 +122,26 @@ export class HourglassNet extends Module<Tensor4D, Feats> {
     inter.dispose();
     return next;
   }
+}
 
-  #checkSize({ shape: [, h, w] }: Tensor4D): void {
-    if (h % this.#multiple === 0 && w % this.#multiple === 0) return;
-    throw new InputError(
-      `HourglassNet: found an input of ${w} x ${h}; expected multiples of ${this.#multiple}, which can be halved and doubled again.`,
-    );
-  }
+/** @throws InputError unless both sides of x [N, H, W, C] are multiples of `multiple` */
+export function checkInputSize(what: string, { shape: [, h, w] }: Tensor4D, multiple: number): void {
+  if (h % multiple === 0 && w % multiple === 0) return;
+  throw new InputError(
+    `${what}: found an input of ${w} x ${h}; expected multiples of ${multiple}, which can be halved and doubled again.`,
+  );
+}
+
+/** @throws ConfigError unless it is a whole number from 1 */
+export function checkNumStacks(stacks: number, where: string): void {
+  if (Number.isInteger(stacks) && stacks >= 1) return;
+  throw new ConfigError(`${where}.num_stacks: found ${JSON.stringify(stacks)}; expected a whole number from 1.`);
 }
 
 function readHourglassConfig(config: Readonly<Record<string, unknown>>, where: string): HourglassConfig {
   const cfg = readConfig<HourglassConfig>(config, where, SPEC);
   const { downsample_times: times, num_stacks: stacks, stage_channels: channels, stage_blocks: counts } = cfg;
-  if (!(Number.isInteger(stacks) && stacks >= 1)) {
-    throw new ConfigError(`${where}.num_stacks: found ${JSON.stringify(stacks)}; expected a whole number from 1.`);
-  }
+  checkNumStacks(stacks, where);
   if (!(Number.isInteger(times) && times >= 1) || channels.length !== counts.length || channels.length <= times) {
     throw new ConfigError(
       `${where}: found downsample_times ${times}, stage_channels [${channels.join(', ')}], stage_blocks [${counts.join(', ')}]; ` +
