@@ -28,7 +28,7 @@ export function pair(value: Pair): [h: number, w: number] {
 /** `torch.nn.Conv2d`: dense, depthwise or grouped. A batch norm may be folded in, and an activation fused, by the owner. */
 export class Conv2d extends Module implements FoldableConv {
   readonly kind = 'conv';
-  readonly weight: Parameter;
+  weight: Parameter;
   bias: Parameter | null;
   readonly outChannels: number;
   activation: FusedActivation = 'linear';
@@ -112,7 +112,8 @@ export class Conv2d extends Module implements FoldableConv {
       return denseConv2d(x, this.weight, this.#filterShape(), bias, options);
     const filter = this.weight.tensor as Tensor4D;
     // tfjs's declaration leaves out explicit padding for depthwise kernels, its code does not.
-    const pad = tfPadding(this.#padding) as number;
+    const [, , kh, kw] = this.weight.shape;
+    const pad = tfPadding(this.#padding, [kh, kw], options) as number;
     const depthwise = { x, filter, strides, pad, dilations: this.#dilation };
     if (kernels === 'depthwise') return tf.fused.depthwiseConv2d({ ...depthwise, bias, activation });
     return this.#sumPairs(tf.fused.depthwiseConv2d(depthwise), bias, activation);

@@ -1,10 +1,10 @@
 /** mmcv's `ConvModule` (convolution + norm + activation) and its depthwise-separable form. */
 import { ConfigError } from '../errors.js';
 import * as tf from '../tf.js';
-import type { Tensor4D } from '../tf.js';
+import type { Tensor, Tensor4D } from '../tf.js';
 import { buildActivation, fusedName, type ActCfg, type Activation, type FusedActivation } from './act.js';
 import { Conv2d, type Pair } from './conv.js';
-import { foldBatchNorm } from './fold.js';
+import { foldBatchNorm, type FoldableConv } from './fold.js';
 import { Module } from './module.js';
 import { buildBatchNorm, type BatchNorm2d, type NormCfg } from './norm.js';
 
@@ -30,18 +30,22 @@ export interface ConvModuleOptions {
   actCfg?: ActCfg | null;
 }
 
+/** A convolution of any number of dimensions. */
+export interface ConvLayer<T extends Tensor> extends Module<T, T>, FoldableConv {
+  forward(x: T, activation?: FusedActivation): T;
+}
+
 /** Convolution, then batch norm (folded at load), then activation (fused where tfjs can). */
-export class ConvModule extends Module {
-  readonly conv: Conv2d;
+export class ConvNormAct<C extends ConvLayer<T>, T extends Tensor> extends Module<T, T> {
+  readonly conv: C;
   readonly bn: BatchNorm2d | null;
   readonly #fused: FusedActivation | null;
   readonly #activate: Activation;
 
-  constructor(inChannels: number, outChannels: number, kernel: Pair, options: ConvModuleOptions = {}) {
+  constructor(conv: C, { normCfg = null, actCfg = { type: 'ReLU' } }: Pick<ConvModuleOptions, 'normCfg' | 'actCfg'>) {
     super();
-    const { normCfg = null, actCfg = { type: 'ReLU' }, bias = normCfg === null, ...convOptions } = options;
-    this.conv = new Conv2d(inChannels, outChannels, kernel, { ...convOptions, bias });
-    this.bn = normCfg && buildBatchNorm(normCfg, outChannels);
+    this.conv = conv;
+    this.bn = normCfg && buildBatchNorm(normCfg, conv.outChannels);
     this.#fused = fusedName(actCfg);
     this.#activate = buildActivation(actCfg);
   }
@@ -50,9 +54,17 @@ export class ConvModule extends Module {
     if (this.bn) foldBatchNorm(this.conv, this.bn);
   }
 
-  override forward(x: Tensor4D): Tensor4D {
+  override forward(x: T): T {
     if (this.#fused) return this.conv.forward(x, this.#fused);
     return tf.tidy(() => this.#activate(this.conv.forward(x)));
+  }
+}
+
+/** `ConvNormAct` around a 2-D convolution: what mmcv makes without `conv_cfg`. */
+export class ConvModule extends ConvNormAct<Conv2d, Tensor4D> {
+  constructor(inChannels: number, outChannels: number, kernel: Pair, options: ConvModuleOptions = {}) {
+    const { normCfg = null, actCfg, bias = normCfg === null, ...convOptions } = options;
+    super(new Conv2d(inChannels, outChannels, kernel, { ...convOptions, bias }), { normCfg, actCfg });
   }
 }
 

@@ -7,9 +7,18 @@ import type { Parameter } from './module.js';
 
 type ExplicitPadding = [[number, number], [number, number], [number, number], [number, number]];
 
-/** tfjs's form of symmetric padding: one number where it can, so that 1 x 1 kernels stay matrix products. */
-export function tfPadding([h, w]: readonly [number, number]): number | ExplicitPadding {
-  if (h === w) return h;
+/**
+ * tfjs's form of symmetric padding: one number where it can, so that 1 x 1 kernels stay matrix products. It can only where both axes
+ * are alike, since tfjs then counts the windows of both with the height of the kernel and the first stride.
+ */
+export function tfPadding(
+  [h, w]: readonly [number, number],
+  kernel: readonly [h: number, w: number],
+  { strides, dilations }: Pick<DenseConvOptions, 'strides' | 'dilations'>,
+): number | 'valid' | ExplicitPadding {
+  const isSquare = [kernel, strides, dilations].every(([onHeight, onWidth]) => onHeight === onWidth);
+  if (h === w && isSquare) return h;
+  if (h === 0 && w === 0) return 'valid';
   const [none, high, wide]: [number, number][] = [
     [0, 0],
     [h, h],
@@ -48,7 +57,7 @@ export function denseConv2d(
     filter: weight.tensor as Tensor4D,
     bias,
     strides: strides as [number, number],
-    pad: tfPadding(padding),
+    pad: tfPadding(padding, [kh, kw], { strides, dilations }),
     dilations: dilations as [number, number],
     activation,
   });

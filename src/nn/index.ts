@@ -1,9 +1,12 @@
 /** Layers with PyTorch's names, parameters and checkpoint keys, to build networks of one's own from. Tensors are NHWC. */
 export { Act, buildActivation, type ActCfg, type Activation } from './act.js';
 export { Conv2d, ConvTranspose2d, type Conv2dOptions, type ConvTranspose2dOptions, type Pair } from './conv.js';
+export { Conv1d, type Conv1dOptions } from './conv1d.js';
 export {
   ConvModule,
+  ConvNormAct,
   DepthwiseSeparableConvModule,
+  type ConvLayer,
   type ConvModuleOptions,
   type DepthwiseSeparableOptions,
 } from './conv_module.js';

@@ -12,7 +12,7 @@ export interface NormCfg {
   readonly [key: string]: unknown;
 }
 
-/** `torch.nn.BatchNorm2d` in eval mode; normally folded into the convolution before it, then it is the identity. */
+/** `torch.nn.BatchNorm2d`, 1d and 3d in eval mode, on channels-last tensors of any rank; normally folded into the convolution before it, then it is the identity. */
 export class BatchNorm2d extends Module {
   readonly kind = 'batch_norm';
   readonly eps: number;
@@ -109,7 +109,9 @@ export function buildNormLayer(
 ): ['bn' | 'ln', BatchNorm2d | LayerNorm] {
   switch (cfg.type) {
     case 'BN':
+    case 'BN1d':
     case 'BN2d':
+    case 'BN3d':
     case 'SyncBN':
     case 'MMSyncBN':
       return ['bn', new BatchNorm2d(channels, { eps: cfg.eps })];

@@ -4,12 +4,14 @@ import { SelfAttention } from '../../src/models/utils/self_attention.js';
 import { channelShuffle } from '../../src/models/backbones/utils/channel_shuffle.js';
 import { Act } from '../../src/nn/act.js';
 import { Conv2d, ConvTranspose2d } from '../../src/nn/conv.js';
+import { Conv1d } from '../../src/nn/conv1d.js';
 import { Linear } from '../../src/nn/linear.js';
 import { chain, Module, namedParameters, type AnyModule } from '../../src/nn/module.js';
 import { BatchNorm2d, LayerNorm } from '../../src/nn/norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pool.js';
 import { resize, resizeBy } from '../../src/nn/resize.js';
-import type { Tensor, Tensor4D } from '../../src/tf.js';
+import * as tf from '../../src/tf.js';
+import type { Tensor, Tensor3D, Tensor4D } from '../../src/tf.js';
 import { uniform } from '../golden/formula.js';
 
 export interface ReferenceCase {
@@ -50,8 +52,18 @@ class Sequence extends Module {
   }
 }
 
+/** A `Conv1d` from and to PyTorch's [N, C, T]. */
+class SequenceConv extends Conv1d {
+  override forward(x: Tensor4D): Tensor4D {
+    const y = super.forward(tf.expandDims(tf.transpose(x as Tensor as Tensor3D, [0, 2, 1]), 1));
+    return tf.transpose(tf.squeeze(y, [1]), [0, 2, 1]);
+  }
+}
+
 export const LAYERS: Readonly<Record<string, (args: Record<string, never>) => AnyModule>> = {
   Conv2d: ({ inChannels, outChannels, kernel, ...options }) => new Conv2d(inChannels, outChannels, kernel, options),
+  Conv1d: ({ inChannels, outChannels, kernel, ...options }) =>
+    new SequenceConv(inChannels, outChannels, kernel, options),
   ConvTranspose2d: ({ inChannels, outChannels, kernel, ...options }) =>
     new ConvTranspose2d(inChannels, outChannels, kernel, options),
   MaxPool2d: ({ kernel, ...options }) => new MaxPool2d(kernel, options),

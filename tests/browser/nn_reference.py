@@ -97,6 +97,23 @@ conv(16, 24, 1, (2, 16, 7, 5))
 conv(8, 8, 3, (2, 8, 6, 4), padding=1, groups=2)
 conv(8, 8, 3, (3, 8, 5, 8), padding=1, groups=8)
 conv(4, 3, 1, (2, 4, 7, 1))  # a map one pixel wide
+# tfjs counts windows wrongly when it is given one padding for unlike axes.
+conv(4, 3, [1, 3], S)
+conv(4, 3, 3, S, padding=1, stride=[1, 2])
+conv(4, 3, [3, 1], S, padding=1, dilation=[2, 1])
+conv(4, 4, [1, 3], S, groups=4)
+
+
+def conv1d(i, o, k, shape, **kw):
+    args = dict(inChannels=i, outChannels=o, kernel=k, **kw)
+    case('Conv1d', args, shape, lambda x, n: filled(nn.Conv1d(i, o, k, **kw), n)(x))
+
+
+conv1d(6, 4, 3, (2, 6, 11))
+conv1d(6, 4, 3, (2, 6, 12), stride=3, bias=False)
+conv1d(6, 4, 3, (1, 6, 11), dilation=4, padding=2)
+conv1d(6, 4, 5, (1, 6, 11), padding=2, groups=2)
+conv1d(6, 8, 1, (2, 6, 7))
 
 deconv(4, 3, 4, (2, 4, 3, 5), stride=2, padding=1)
 deconv(4, 3, 4, (1, 4, 3, 5), stride=2, padding=1, bias=False)

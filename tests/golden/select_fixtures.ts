@@ -38,6 +38,7 @@ const MODELS: readonly RegExp[] = [
   /^rtmw_m_128x96$/,
   /^simcc_res50/,
   /^swin_t_96x64$/,
+  /^tcn_/,
   /^vipnas_res50_96x64$/,
   /^vitpose_small_simple_64$/,
   /^yoloxpose_tiny_160$/,

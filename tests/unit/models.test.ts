@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend, type Backend } from '../../src/backend/init.js';
 import type { KeypointCodec } from '../../src/codecs/base.js';
 import type { ConfigDict } from '../../src/config.js';
-import { buildHead, buildNeck, buildPoseEstimator } from '../../src/models/builder.js';
+import { buildBackbone, buildHead, buildNeck, buildPoseEstimator } from '../../src/models/builder.js';
 import { SCNet } from '../../src/models/backbones/scnet.js';
 import { PoseDataPreprocessor } from '../../src/models/data_preprocessors/data_preprocessor.js';
 import { HeatmapHead } from '../../src/models/heads/heatmap_heads/heatmap_head.js';
@@ -109,6 +109,15 @@ describe('buildPoseEstimator', () => {
       { type: 'CPM', in_channels: 3, out_channels: 3, num_stages: 0.5 },
       'model.backbone.num_stages: found 0.5; expected',
     ],
+    [
+      { type: 'TCN', in_channels: 34, num_blocks: 3 },
+      'backbone.kernel_sizes: found [3, 3, 3] for num_blocks 3; expected 4',
+    ],
+    [
+      { type: 'TCN', in_channels: 34, kernel_sizes: [3, 2, 3] },
+      'kernel_sizes: found [3, 2, 3] for num_blocks 2; expected',
+    ],
+    [{ type: 'TCN', in_channels: 34, conv_cfg: null }, 'backbone.conv_cfg: found null; expected { "type": "Conv1d" }.'],
     [{ type: 'MSPN', num_stages: 0 }, 'model.backbone.num_stages: found 0; expected a whole number from 1.'],
     [{ type: 'MSPN', num_units: 3 }, 'model.backbone: found num_units 3, num_blocks [2, 2, 2, 2]; expected 2 units'],
     [{ type: 'MSPN', res_top_channels: 32 }, 'model.backbone.res_top_channels: found 32; expected 64'],
@@ -224,6 +233,24 @@ describe('SCNet', () => {
       const small = () => tf.tidy(() => [...model.forward(tf.zeros([1, 16, 8, 3]))]);
       expect(small).toThrow(/found a map of 2 x 4; .* 128 x 128/);
       disposeModule(model);
+    });
+    backend.dispose();
+  });
+});
+
+describe('TCN', () => {
+  it('says when a sequence is too short, and when strides do not fit', async () => {
+    const backend = await createBackend('cpu');
+    const build = (config: object) => buildBackbone({ type: 'TCN', in_channels: 4, stem_channels: 8, ...config });
+    const [dense, strided] = await Promise.all([build({}), build({ use_stride_conv: true })]);
+    backend.run(() => {
+      for (const model of [dense, strided]) prepareModule(model);
+      const run = (model: typeof dense, frames: number) => () =>
+        tf.tidy(() => [...model.forward(tf.zeros([1, 1, frames, 4]))]);
+      expect(run(dense, 26)).toThrow('found a sequence [1,1,26,4]; expected [N, 1, T, C] with at least 27 frames');
+      expect(run(dense, 28)).not.toThrow();
+      expect(run(strided, 35)).toThrow('found 11 frames before a convolution of stride 3; expected a multiple of it');
+      for (const model of [dense, strided]) disposeModule(model);
     });
     backend.dispose();
   });

@@ -4,7 +4,7 @@ import { Registry } from '../../registry.js';
 
 /**
  * A backbone's class: reads its config node (`where` is its path, for messages) and maps [N, H, W, 3] to feature maps. AnyModule,
- * since a few of MMPose's backbones give nested lists.
+ * since a few of MMPose's backbones give nested lists, or take sequences of poses.
  */
 export type BackboneClass = new (config: Readonly<Record<string, unknown>>, where?: string) => AnyModule;
 
@@ -35,6 +35,7 @@ export const BACKBONES = /*@__PURE__*/ new Registry<BackboneClass>('BACKBONES', 
   ShuffleNetV1: () => import('./shufflenet_v1.js').then((m) => m.ShuffleNetV1),
   ShuffleNetV2: () => import('./shufflenet_v2.js').then((m) => m.ShuffleNetV2),
   SwinTransformer: () => import('./swin.js').then((m) => m.SwinTransformer),
+  TCN: () => import('./tcn.js').then((m) => m.TCN),
   VGG: () => import('./vgg.js').then((m) => m.VGG),
   VisionTransformer: () => import('./vision_transformer.js').then((m) => m.VisionTransformer),
   ViPNAS_MobileNetV3: () => import('./vipnas_mbv3.js').then((m) => m.ViPNAS_MobileNetV3),

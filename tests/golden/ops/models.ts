@@ -16,7 +16,7 @@ import type { NdArray } from '../../../src/ndarray.js';
 import { BatchNorm2d } from '../../../src/nn/norm.js';
 import { Conv2d } from '../../../src/nn/conv.js';
 import { loadStateDict } from '../../../src/nn/load_state_dict.js';
-import { disposeModule, Module, prepareModule, transpose, type AnyModule, type Feats } from '../../../src/nn/module.js';
+import { disposeModule, Module, prepareModule, type AnyModule, type Feats } from '../../../src/nn/module.js';
 import type { Registry } from '../../../src/registry.js';
 import * as tf from '../../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../../src/tf.js';
@@ -24,6 +24,7 @@ import type { GoldenSummary, GoldenTensor } from '../format.js';
 import { weightTensor } from '../formula.js';
 import { goldenBackend } from '../page_backend.js';
 import { runCompiled } from '../run_compiled.js';
+import { channelsFirst, channelsLast } from '../../support/channels.js';
 import { close, NotSupported, outcome, type CaseContext, type Comparison, type OpTable } from '../runner.js';
 import { networkTolerance } from '../tolerances.js';
 
@@ -97,14 +98,14 @@ async function buildNetwork(config: ConfigDict): Promise<Network> {
   return {
     ...{ root, estimator: null, backbone: isNeck ? null : root },
     run: ({ input, inputs }) => {
-      if (!isNeck) return { output: root.forward(toNhwc(input)) };
-      return { output: root.forward((inputs ?? [input]).map(toNhwc)) };
+      if (!isNeck) return { output: root.forward(toTensor(input)) };
+      return { output: root.forward((inputs ?? [input]).map(toTensor)) };
     },
   };
 }
 
 function runParts({ backbone, neck, head }: BasePoseEstimator, input: NdArray): Record<string, Output> {
-  const feats: Feats = backbone.forward(toNhwc(input));
+  const feats: Feats = backbone.forward(toTensor(input));
   const neckOut = neck ? neck.forward(feats) : null;
   return {
     backbone: feats,
@@ -161,9 +162,8 @@ async function compareCompiled(ctx: CaseContext, network: Network, share: number
   const { input, inputs } = ctx.inputs;
   // The jit takes one input; the necks of the set, which have no kernel of their own, take several.
   if (!input || inputs) return null;
-  const { data, shape } = transpose(input.data, input.shape, [0, 2, 3, 1]);
   const expected: Expected[] = [];
-  const outputs = await runCompiled(ctx, { data, shape }, (x) => {
+  const outputs = await runCompiled(ctx, channelsLast(input), (x) => {
     const found = network.run({ input: x });
     const pairs: Pair[] = [];
     for (const name of ['backbone', 'neck', 'head', 'output']) {
@@ -174,7 +174,10 @@ async function compareCompiled(ctx: CaseContext, network: Network, share: number
   });
   if (!outputs) return null;
   return outputs.map((output, i) =>
-    close(`output ${i}`, expected[i], toNchw(output), { abs: share * maxAbs(expected[i]), rel: 0 }),
+    close(`output ${i}`, expected[i], channelsFirst(output, expected[i].shape.length), {
+      abs: share * maxAbs(expected[i]),
+      rel: 0,
+    }),
   );
 }
 
@@ -206,7 +209,7 @@ function pairUp(name: string, expected: Expected | readonly unknown[], output: O
 }
 
 async function comparePair({ name, expected, tensor }: Pair, share: number): Promise<Comparison> {
-  const found = toNchw({ data: await readTensor(tensor), shape: tensor.shape });
+  const found = channelsFirst({ data: await readTensor(tensor), shape: tensor.shape }, expected.shape.length);
   return close(name, expected, found, { abs: share * maxAbs(expected), rel: 0 });
 }
 
@@ -217,16 +220,11 @@ function maxAbs(expected: Expected): number {
   return max;
 }
 
-/** A tensor of our own is NHWC already. */
-function toNhwc(input: NdArray | Tensor): Tensor4D {
+/** A tensor of our own has its channels last already. */
+function toTensor(input: NdArray | Tensor): Tensor4D {
   if (input instanceof tf.Tensor) return input as Tensor4D;
-  const { data, shape } = input;
-  const turned = transpose(data, shape, [0, 2, 3, 1]);
-  return tf.tensor(turned.data, [...turned.shape]) as unknown as Tensor4D;
-}
-
-function toNchw(array: NdArray): NdArray {
-  return array.shape.length === 4 ? transpose(array.data, array.shape, [0, 3, 1, 2]) : array;
+  const { data, shape } = channelsLast(input);
+  return tf.tensor(data, [...shape]) as unknown as Tensor4D;
 }
 
 // --- intermediate outputs ----------------------------------------------------------------------------------------------------
