@@ -22,6 +22,21 @@ export type {
 } from './apis/inference.js';
 export { Pose2DInferencer } from './apis/inferencers/pose2d_inferencer.js';
 export type { InferOptions, Pose2DInferencerOptions, StreamOptions } from './apis/inferencers/pose2d_inferencer.js';
+export { Pose3DInferencer } from './apis/inferencers/pose3d_inferencer.js';
+export type {
+  LiftedPoses,
+  LiftOptions,
+  Pose2DSource,
+  Pose3DInferencerOptions,
+} from './apis/inferencers/pose3d_inferencer.js';
+export { inferencePoseLifterModel, type InferencePoseLifterOptions } from './apis/pose_lifting.js';
+export {
+  collatePoseSequence,
+  convertKeypointDefinition,
+  extractPoseSequence,
+  type PoseSequence,
+  type PoseSequenceOptions,
+} from './apis/pose_sequences.js';
 export type { PersonDetectorOptions } from './apis/person_detector.js';
 export type { PoseModel } from './apis/pose_model.js';
 export type { Timings } from './apis/predict_topdown.js';

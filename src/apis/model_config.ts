@@ -96,6 +96,16 @@ export function bottomupResize(config: PoseConfig): BottomupResize {
   );
 }
 
+/** The sequences of a lifter's test data, as far as the config says. */
+export function liftingSequence(config: PoseConfig): { readonly seqLen: number | null; readonly step: number } {
+  const dataset = at(config, 'test_dataloader', 'dataset');
+  const number = (key: string) => {
+    const value = at(dataset, key);
+    return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
+  };
+  return { seqLen: number('seq_len'), step: number('seq_step') ?? 1 };
+}
+
 /** A head with several codecs (MSPN) decodes with the last one. */
 function affineOfCodec(config: PoseConfig): Dict {
   const ofHead = at(config.model, 'head', 'pose_cfg', 'decoder') ?? at(config.model, 'head', 'decoder');
@@ -162,7 +172,8 @@ export function metainfoMismatch(config: PoseConfig, metainfo: PoseMetaInfo): st
   const head = at(config.model, 'head', 'pose_cfg') ?? at(config.model, 'head');
   const outputs = at(head, 'num_joints') ?? at(head, 'num_keypoints') ?? at(head, 'out_channels');
   const k = metainfo.numKeypoints;
-  // UDP's combined maps are three per keypoint; lists belong to heads with several outputs.
-  if (typeof outputs !== 'number' || outputs === k || outputs === 3 * k) return null;
+  // UDP's combined maps are three per keypoint; lists belong to heads with several outputs; a lifter may leave out the root.
+  const root = at(head, 'decoder', 'remove_root') === true ? 1 : 0;
+  if (typeof outputs !== 'number' || outputs + root === k || outputs === 3 * k) return null;
   return `the model's head has ${outputs} outputs, but the meta-info "${metainfo.datasetName}" ${k} keypoints`;
 }

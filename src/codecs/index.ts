@@ -24,6 +24,8 @@ export const KEYPOINT_CODECS: Registry<CodecClass> = /* @__PURE__ */ new Registr
   DecoupledHeatmap: () => import('./decoupled_heatmap.js').then((m) => asCodecClass(m.DecoupledHeatmap)),
   YOLOXPoseAnnotationProcessor: () =>
     import('./annotation_processors.js').then((m) => asCodecClass(m.YOLOXPoseAnnotationProcessor)),
+  ImagePoseLifting: () => import('./image_pose_lifting.js').then((m) => asCodecClass(m.ImagePoseLifting)),
+  VideoPoseLifting: () => import('./video_pose_lifting.js').then((m) => asCodecClass(m.VideoPoseLifting)),
   EDPoseLabel: () => import('./edpose_label.js').then((m) => asCodecClass(m.EDPoseLabel)),
 });
 

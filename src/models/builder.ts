@@ -14,7 +14,13 @@ import { DATA_PREPROCESSORS, type PoseDataPreprocessor } from './data_preprocess
 import { DETECTORS } from './detectors/index.js';
 import { HEADS, type BaseHead } from './heads/index.js';
 import { NECKS } from './necks/index.js';
-import { POSE_ESTIMATORS, type Backbone, type BasePoseEstimator, type Neck } from './pose_estimators/index.js';
+import {
+  POSE_ESTIMATORS,
+  type Backbone,
+  type BasePoseEstimator,
+  type Neck,
+  type PoseEstimatorParts,
+} from './pose_estimators/index.js';
 import { parseTestCfg } from './test_cfg.js';
 import { checkAndUpdateConfig } from './utils/check_and_update_config.js';
 
@@ -30,6 +36,9 @@ interface ModelConfig {
   readonly test_cfg: unknown;
   readonly data_preprocessor: unknown;
   readonly metainfo: DatasetInfo | { from_file: string } | null;
+  readonly traj_backbone: unknown;
+  readonly traj_neck: unknown;
+  readonly traj_head: unknown;
 }
 
 const SPEC = {
@@ -41,6 +50,9 @@ const SPEC = {
   metainfo: null,
   use_syncbn: false,
 };
+
+/** A PoseLifter's keys beside those; the loss is training's. */
+const LIFTER_SPEC = { ...SPEC, traj_backbone: null, traj_neck: null, traj_head: null, semi_loss: null };
 
 /**
  * Builds the `model` of an MMPose config. Weights are zero until `loadStateDict`, and the network runs after `prepareModule`.
@@ -55,7 +67,8 @@ export async function buildPoseEstimator(config: ConfigDict, options: BuildOptio
     );
   }
   const PoseEstimator = await POSE_ESTIMATORS.get(type, 'model.type');
-  const cfg = readConfig<ModelConfig>(config, 'model', SPEC);
+  const isLifter = stripScope(type) === 'PoseLifter';
+  const cfg = readConfig<ModelConfig>(config, 'model', isLifter ? LIFTER_SPEC : SPEC);
   const nodes = childNodes(cfg);
   const [backbone, neck, head, dataPreprocessor, metainfo] = await Promise.all([
     buildBackbone(cfg.backbone as ConfigDict, 'model.backbone'),
@@ -65,7 +78,18 @@ export async function buildPoseEstimator(config: ConfigDict, options: BuildOptio
     options.metainfo ?? (cfg.metainfo && loadPoseMetainfo(cfg.metainfo, 'model.metainfo')),
   ]);
   const testCfg = parseTestCfg(cfg.test_cfg, 'model.test_cfg');
-  return new PoseEstimator({ backbone, neck, head, testCfg, dataPreprocessor, metainfo });
+  const trajectory = isLifter ? await buildTrajectory(cfg) : undefined;
+  return new PoseEstimator({ backbone, neck, head, testCfg, dataPreprocessor, metainfo, trajectory });
+}
+
+/** The second network of a PoseLifter that was trained semi-supervised. */
+async function buildTrajectory(cfg: ModelConfig): Promise<PoseEstimatorParts['trajectory']> {
+  const [backbone, neck, head] = await Promise.all([
+    cfg.traj_backbone === null ? null : buildBackbone(cfg.traj_backbone as ConfigDict, 'model.traj_backbone'),
+    cfg.traj_neck === null ? null : buildNeck(cfg.traj_neck as ConfigDict, 'model.traj_neck'),
+    cfg.traj_head === null ? null : buildHead(cfg.traj_head as ConfigDict, 'model.traj_head'),
+  ]);
+  return { backbone, neck, head };
 }
 
 /** Neck and head, brought up to date where the config is an old one. */

@@ -102,7 +102,8 @@ export class TCN extends Module<Tensor4D, Feats> {
   readonly tcn_blocks: readonly BasicTemporalBlock[];
   /** Whether an output belongs to the last frame of its window, not to the one in the middle. */
   readonly causal: boolean;
-  readonly #receptiveField: number;
+  /** Frames that one output depends on. */
+  readonly receptiveField: number;
   readonly #maxNorm: number | null;
 
   constructor(config: Readonly<Record<string, unknown>>, where = 'backbone') {
@@ -118,7 +119,7 @@ export class TCN extends Module<Tensor4D, Feats> {
       dilation *= kernel;
       return block;
     });
-    this.#receptiveField = dilation;
+    this.receptiveField = dilation;
     this.#maxNorm = cfg.max_norm;
   }
 
@@ -131,9 +132,9 @@ export class TCN extends Module<Tensor4D, Feats> {
   }
 
   override forward(x: Tensor4D): Feats {
-    if (x.shape[1] !== 1 || x.shape[2] < this.#receptiveField) {
+    if (x.shape[1] !== 1 || x.shape[2] < this.receptiveField) {
       throw new InputError(
-        `TCN: found a sequence [${x.shape}]; expected [N, 1, T, C] with at least ${this.#receptiveField} frames (T), the receptive field.`,
+        `TCN: found a sequence [${x.shape}]; expected [N, 1, T, C] with at least ${this.receptiveField} frames (T), the receptive field.`,
       );
     }
     return tf.tidy(() => {

@@ -19,6 +19,10 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
     import('./regression_heads/integral_regression_head.js').then((m) => m.IntegralRegressionHead),
   DSNTHead: () => import('./regression_heads/dsnt_head.js').then((m) => m.DSNTHead),
   RLEHead: () => import('./regression_heads/rle_head.js').then((m) => m.RLEHead),
+  TemporalRegressionHead: () =>
+    import('./regression_heads/temporal_regression_head.js').then((m) => m.TemporalRegressionHead),
+  TrajectoryRegressionHead: () =>
+    import('./regression_heads/temporal_regression_head.js').then((m) => m.TrajectoryRegressionHead),
   DEKRHead: () => import('./hybrid_heads/dekr_head.js').then((m) => m.DEKRHead),
   RTMOHead: () => import('./hybrid_heads/rtmo_head.js').then((m) => m.RTMOHead),
   VisPredictHead: () => import('./hybrid_heads/vis_head.js').then((m) => m.VisPredictHead),

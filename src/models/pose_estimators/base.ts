@@ -23,6 +23,12 @@ export interface PoseEstimatorParts {
   readonly testCfg?: TestCfg;
   /** Default: no normalisation. */
   readonly dataPreprocessor?: PoseDataPreprocessor;
+  /** What a PoseLifter has beside those for the root (`traj_backbone`, `traj_neck`, `traj_head`). */
+  readonly trajectory?: {
+    readonly backbone: Backbone | null;
+    readonly neck: Neck | null;
+    readonly head: BaseHead | null;
+  };
   /** When given, its flip indices replace those of the samples. */
   readonly metainfo?: PoseMetaInfo | null;
 }

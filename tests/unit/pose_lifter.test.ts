@@ -1,0 +1,300 @@
+/** Pose lifting against MMPose's own codecs, sequences and PoseLifter (pose_lifter_reference.py), with a small network. */
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { normalizeConfig } from '../../src/apis/model_config.js';
+import { inferencePoseLifterModel } from '../../src/apis/pose_lifting.js';
+import { Pose3DInferencer, type LiftedPoses } from '../../src/apis/inferencers/pose3d_inferencer.js';
+import { PoseModel } from '../../src/apis/pose_model.js';
+import { collatePoseSequence, convertKeypointDefinition, extractPoseSequence } from '../../src/apis/pose_sequences.js';
+import { createBackend, type Backend } from '../../src/backend/init.js';
+import { encodeSafetensors } from '../../src/checkpoint/index.js';
+import { buildCodec } from '../../src/codecs/index.js';
+import type { ConfigDict } from '../../src/config.js';
+import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
+import type { PoseMetaInfo } from '../../src/datasets/metainfo/types.js';
+import { buildPoseEstimator } from '../../src/models/builder.js';
+import { zeros, type NdArray } from '../../src/ndarray.js';
+import { namedParameters, prepareModule } from '../../src/nn/module.js';
+import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
+import * as tf from '../../src/tf.js';
+import { uniform } from '../golden/formula.js';
+import reference from './pose_lifter_reference.json';
+
+interface Plain {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+function expectClose(
+  found: NdArray<Float32Array | Float64Array | Int32Array>,
+  expected: Plain,
+  tolerance = 1e-6,
+): void {
+  expect(found.shape).toEqual(expected.shape);
+  const largest = Math.max(1, ...expected.data.map(Math.abs));
+  const worst = Math.max(0, ...expected.data.map((v, i) => Math.abs(v - found.data[i])));
+  expect(worst / largest).toBeLessThan(tolerance);
+}
+
+function values(name: string, shape: readonly number[], scale = 1, offset = 0): NdArray {
+  const { data } = uniform(name, shape, -1, 1);
+  return { data: data.map((v) => offset + scale * v), shape };
+}
+
+describe('codecs', () => {
+  test.each(reference.codecs.map((c) => [c.config.type, JSON.stringify(c.config).slice(0, 90), c] as const))(
+    '%s %s',
+    async (_type, _config, { config, frames, encoded, decoded, relative }) => {
+      const codec = await buildCodec(config as unknown as ConfigDict);
+      const k = config.num_keypoints;
+      const binary = (column: NdArray, threshold: number): NdArray => ({
+        data: column.data.map((v) => (v > threshold ? 1 : 0)),
+        shape: column.shape,
+      });
+      const labels = codec.encode(
+        values('keypoints', [frames, k, 2], 90, 100),
+        binary(values('visible', [frames, k]), -0.5),
+        {
+          lifting_target: values('target', [1, k, 3]),
+          lifting_target_visible: binary(values('seen', [1, k, 1]), 0),
+          img_shape: [150, 200],
+        },
+      );
+      for (const [name, expected] of Object.entries(encoded)) expectClose(labels[name], expected);
+      const [, poses, columns] = relative.shape;
+      const pose = values('pose', [1, poses, columns]);
+      expectClose(codec.decode(pose, values('root', [1, 3])).keypoints, decoded);
+      expectClose(codec.decode(pose).keypoints, relative);
+    },
+  );
+
+  it('says what is wrong', async () => {
+    const build = (config: object) => buildCodec({ type: 'VideoPoseLifting', num_keypoints: 5, ...config });
+    await expect(build({ root_index: 5 })).rejects.toThrow(/root_index: found 5; expected keypoints from 0 to 4/);
+    await expect(build({ num_keypoints: 0 })).rejects.toThrow(/num_keypoints: found 0/);
+    const codec = await build({});
+    const keypoints = values('keypoints', [1, 5, 2]);
+    expect(() => codec.encode(keypoints)).toThrow(/lifting_target/);
+    expect(() => codec.encode(keypoints, undefined, { lifting_target: values('target', [1, 5, 3]) })).toThrow(
+      /img_shape/,
+    );
+    expect(() => codec.decode(values('pose', [2, 5, 3]), values('root', [3, 3]))).toThrow(
+      /target_root: found shape \[3, 3\]/,
+    );
+    const image = {
+      type: 'ImagePoseLifting',
+      num_keypoints: 2,
+      keypoints_mean: [
+        [1, 2],
+        [3, 4],
+      ],
+      keypoints_std: [[1, 1]],
+    };
+    await expect(buildCodec(image)).rejects.toThrow(/keypoints_mean, _std: found 4 and 2 numbers/);
+  });
+});
+
+describe('sequences', () => {
+  test.each(Object.entries(reference.conversions))('%s to h36m', (name, expected) => {
+    const k = { aic: 14, crowdpose: 14 }[name] ?? 17;
+    expectClose(convertKeypointDefinition(values(name, [2, k, 3], 100), name), expected);
+  });
+
+  it('knows no other definitions', () => {
+    expect(() => convertKeypointDefinition(values('x', [1, 17, 2]), 'mpii')).toThrow(/found "mpii" to "h36m"/);
+  });
+
+  test.each(reference.sequences)(
+    'of $seqLen frames round frame $frameIdx',
+    ({ frames, frameIdx, found, ...options }) => {
+      const samples = Array.from({ length: frames }, (_, i) => ({ metainfo: { timestamp: i } }) as PoseDataSample);
+      const sequence = extractPoseSequence(samples, frameIdx, options);
+      expect(sequence.map(({ metainfo }) => metainfo.timestamp)).toEqual(found);
+    },
+  );
+
+  it('repeats the last pose before a gap, on both sides', () => {
+    const at = (frame: number, ids: readonly number[]) => {
+      const sample = frameOf(0);
+      const keypoints = Float32Array.from(ids.flatMap((id) => Array<number>(34).fill(10 * id + frame)));
+      const trackIds = { data: Int32Array.from(ids), shape: [ids.length] };
+      return {
+        ...sample,
+        predInstances: {
+          ...sample.predInstances!,
+          keypoints: { data: keypoints, shape: [ids.length, 17, 2] },
+          trackIds,
+        },
+      };
+    };
+    const frames = [at(0, [1, 2]), at(1, [2]), at(2, [2, 1]), at(3, [1, 2]), at(4, [1]), at(5, [1, 2])];
+    const sequences = collatePoseSequence(frames, 3, true);
+    const firsts = sequences.map(({ keypoints }) => [...keypoints.data].filter((_, i) => i % 34 === 0));
+    expect(firsts).toEqual([
+      [12, 12, 12, 13, 14, 15],
+      [20, 21, 22, 23, 23, 23],
+    ]);
+  });
+});
+
+/** A frame of the reference: its persons' keypoints follow from their ids. */
+function frameOf(index: number): PoseDataSample {
+  const ids = reference.people[index];
+  const people = ids.map((id) => values(`person ${id} frame ${index}`, [1, 17, 2], 100, 300).data);
+  const keypoints = { data: Float32Array.from(people.flatMap((p) => [...p])), shape: [ids.length, 17, 2] };
+  const scores = { data: new Float32Array(ids.length * 17).fill(1), shape: [ids.length, 17] };
+  const boxes = people.flatMap((person) => {
+    const [x, y] = [0, 1].map((axis) => person.filter((_, i) => i % 2 === axis));
+    return [Math.min(...x) - 5, Math.min(...y) - 5, Math.max(...x) + 5, Math.max(...y) + 5];
+  });
+  return {
+    metainfo: {
+      imgShape: [480, 640],
+      timestamp: index,
+      inputCenter: zeros([ids.length, 2]),
+      inputScale: zeros([ids.length, 2]),
+    } as unknown as PoseDataSample['metainfo'],
+    predInstances: {
+      bboxes: { data: Float32Array.from(boxes), shape: [ids.length, 4] },
+      bboxScores: { data: new Float32Array(ids.length).fill(1), shape: [ids.length] },
+      keypoints,
+      keypointScores: scores,
+      keypointsVisible: scores,
+      trackIds: { data: Int32Array.from(ids), shape: [ids.length] },
+    },
+  };
+}
+
+describe('PoseLifter', () => {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await createBackend('cpu');
+  });
+  afterAll(() => backend.dispose());
+
+  async function load(config: unknown): Promise<PoseModel> {
+    const network = await buildPoseEstimator(config as ConfigDict);
+    for (const [name, parameter] of namedParameters(network)) {
+      if (!parameter.persistent) continue;
+      const isScale = name.endsWith('running_var') || name.includes('.bn.weight');
+      parameter.value = values(name, parameter.shape, isScale ? 0.5 : 0.3, isScale ? 1 : 0).data;
+    }
+    backend.run(() => prepareModule(network));
+    const metainfo = await loadPoseMetainfo('h36m');
+    return new PoseModel({
+      network,
+      config: normalizeConfig(config, 'config'),
+      metainfo,
+      backend,
+      ownsBackend: false,
+      notices: [],
+    });
+  }
+
+  test.each(reference.lifted)('$name: parameters', async ({ config, parameters }) => {
+    const network = await buildPoseEstimator(config as ConfigDict);
+    const stored = [...namedParameters(network)].filter(([, { persistent }]) => persistent);
+    expect(stored.map(([name, { shape }]) => [name, [...shape]]).sort()).toEqual([...parameters].sort());
+  });
+
+  test.each(reference.lifted)('$name', async ({ config, frames, withTrackId, normPose2d, keypoints }) => {
+    const before = backend.run(() => tf.memory().numTensors);
+    const model = await load(config);
+    const people = await inferencePoseLifterModel(model, frames.map(frameOf), { withTrackId, normPose2d });
+    expect(people).toHaveLength(keypoints.length);
+    people.forEach(({ predInstances }, i) => {
+      expectClose(predInstances!.keypoints, keypoints[i], 1e-5);
+      const target = frames[config.backbone.causal ? frames.length - 1 : Math.floor(frames.length / 2)];
+      expect(predInstances!.trackIds!.data).toEqual(Int32Array.of(reference.people[target][i]));
+      expect(predInstances!.keypointScores.shape).toEqual([1, 17]);
+    });
+    await model.dispose();
+    expect(backend.run(() => tf.memory().numTensors)).toBe(before);
+  });
+
+  it('says what is wrong', async () => {
+    const [{ config }] = reference.lifted;
+    const model = await load(config);
+    await expect(inferencePoseLifterModel(model, [])).rejects.toThrow(/found no frames/);
+    await expect(inferencePoseLifterModel(model, [frameOf(0)])).rejects.toThrow(/receptive field/);
+    await expect(
+      inferencePoseLifterModel(
+        model,
+        Array.from({ length: 11 }, () => frameOf(0)),
+      ),
+    ).rejects.toThrow(/found 3 poses for a sequence of 11 frames/);
+    const frames = [...Array.from({ length: 8 }, () => frameOf(0)), frameOf(2)];
+    await expect(inferencePoseLifterModel(model, frames, { withTrackId: false })).rejects.toThrow(
+      /found 1 persons in frame 8; expected 2/,
+    );
+    await model.dispose();
+    await expect(inferencePoseLifterModel(model, frames)).rejects.toThrow(/used after dispose/);
+    const flipped = await load({ ...config, test_cfg: { flip_test: true } });
+    await expect(inferencePoseLifterModel(flipped, frames)).rejects.toThrow(/flip_test/);
+    await flipped.dispose();
+  });
+});
+
+describe('Pose3DInferencer', () => {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await createBackend('cpu');
+  });
+  afterAll(() => backend.dispose());
+
+  const { config, keypoints, aroundPelvis } = reference.inferencer;
+
+  /** The frames of the reference as a 2-D model would give them. */
+  function pose2dOf(metainfo: PoseMetaInfo) {
+    return {
+      metainfo,
+      backend: { name: 'cpu' as const, reason: 'asked for' },
+      infer: () => Promise.resolve(frameOf(4)),
+      async *stream() {
+        for (let frame = 0; frame < 5; frame++) yield Promise.resolve(frameOf(frame));
+      },
+      dispose: () => Promise.reject(new Error('found the 2-D model disposed; expected it to outlive the inferencer')),
+    };
+  }
+
+  async function checkpointOf(): Promise<Uint8Array> {
+    const network = await buildPoseEstimator(config as ConfigDict);
+    const tensors = new Map(
+      [...namedParameters(network)].map(([name, { shape }]) => {
+        const isScale = name.endsWith('running_var') || name.includes('.bn.weight');
+        const { data } = values(name, shape, isScale ? 0.5 : 0.3, isScale ? 1 : 0);
+        return [name, { name, dtype: 'float32' as const, shape, read: () => Promise.resolve(data) }];
+      }),
+    );
+    return encodeSafetensors(tensors);
+  }
+
+  async function create(metainfo: PoseMetaInfo) {
+    return Pose3DInferencer.create({
+      config: { model: config, dataset_type: 'Human36mDataset' },
+      checkpoint: await checkpointOf(),
+      pose2d: pose2dOf(metainfo),
+      backend,
+    });
+  }
+
+  it('follows people through a stream, as MMPose does', async () => {
+    const inferencer = await create(await loadPoseMetainfo('coco'));
+    for (const [rebaseKeypointHeight, expected] of [
+      [true, keypoints],
+      [false, aroundPelvis],
+    ] as const) {
+      const frames: LiftedPoses[] = [];
+      for await (const lifted of inferencer.stream(null as never, { rebaseKeypointHeight })) frames.push(lifted);
+      expect(frames).toHaveLength(5);
+      const { pose2d, pose3d } = frames[4];
+      expectClose(pose3d.predInstances!.keypoints, expected, 1e-5);
+      expect(pose3d.predInstances!.trackIds).toEqual(pose2d.predInstances!.trackIds);
+      expect(pose2d.predInstances!.keypoints.shape).toEqual([3, 17, 2]);
+    }
+    await inferencer.dispose();
+  });
+
+  it('says what is wrong', async () => {
+    await expect(create(await loadPoseMetainfo('mpii'))).rejects.toThrow(/found "mpii" to "h36m"/);
+  });
+});
