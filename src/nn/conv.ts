@@ -263,7 +263,7 @@ export class ConvTranspose2d extends Module implements FoldableConv {
 }
 
 /** [N, H, W, s x s x C] -> [N, H x s, W x s, C]. tfjs's wasm kernel for it takes 80 times as long as a transposition. */
-function depthToSpace(x: Tensor4D, s: number): Tensor4D {
+export function depthToSpace(x: Tensor4D, s: number): Tensor4D {
   if (tf.getBackend() !== 'wasm') return tf.depthToSpace(x, s);
   const [n, h, w, c] = x.shape;
   const rows = tf.transpose(tf.reshape(x, [n * h, w, s, c / s]), [0, 2, 1, 3]);

@@ -1,7 +1,8 @@
-/** Layers with PyTorch's names, parameters and checkpoint keys, to build networks of one's own from. Tensors are NHWC. */
+/** Layers with PyTorch's names, parameters and checkpoint keys, to build networks of one's own from. Tensors have their channels last. */
 export { Act, buildActivation, type ActCfg, type Activation } from './act.js';
 export { Conv2d, ConvTranspose2d, type Conv2dOptions, type ConvTranspose2dOptions, type Pair } from './conv.js';
 export { Conv1d, type Conv1dOptions } from './conv1d.js';
+export { Conv3d, ConvTranspose3d, type Conv3dOptions } from './conv3d.js';
 export {
   ConvModule,
   ConvNormAct,
@@ -32,4 +33,5 @@ export {
   type AvgPoolOptions,
   type PoolOptions,
 } from './pool.js';
+export { MaxPool3d } from './pool3d.js';
 export { Upsample, type ResizeMode, type ResizeOptions } from './resize.js';

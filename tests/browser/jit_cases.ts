@@ -2,12 +2,13 @@
 import { expect } from 'vitest';
 import type { Backend } from '../../src/backend/init.js';
 import type { NdArray } from '../../src/ndarray.js';
-import { disposeModule, prepareModule, transpose } from '../../src/nn/module.js';
+import { disposeModule, prepareModule } from '../../src/nn/module.js';
 import type { Tensor } from '../../src/tf.js';
 import { uniform } from '../golden/formula.js';
 import { NETWORKS } from './jit_networks.js';
 import jitReference from './jit_reference.json';
-import { fill, LAYERS, type ReferenceCase } from './nn_layers.js';
+import { channelsFirst, channelsLast } from '../support/channels.js';
+import { fill, isTurned, LAYERS, type ReferenceCase } from './nn_layers.js';
 import nnReference from './nn_reference.json';
 
 interface NetworkReference {
@@ -56,18 +57,18 @@ export interface JitCase {
   dispose(): void;
 }
 
-/** A layer of `LAYER_REFERENCES` with its weights; maps go in and come out as NHWC. */
-export function layerCase(backend: Backend, { name, layer, args, input, range, shape, data }: ReferenceCase): JitCase {
+/** A layer of `LAYER_REFERENCES` with its weights; channels are last going in and coming out. */
+export function layerCase(backend: Backend, reference: ReferenceCase): JitCase {
+  const { name, layer, args, input, range, shape, data } = reference;
   const module = LAYERS[layer](args);
   fill(module, name);
   backend.run(() => prepareModule(module));
-  const nchw = uniform(`input:${name}`, input, ...range);
-  const isMap = input.length === 4;
+  const given = uniform(`input:${name}`, input, ...range);
   return {
-    x: isMap ? transpose(nchw.data, input, [0, 2, 3, 1]) : nchw,
+    x: isTurned(reference) ? channelsLast(given) : given,
     forward: (x) => [module.forward(x as never) as Tensor],
     check: (output, share) => {
-      compare(isMap ? transpose(output.data, output.shape, [0, 3, 1, 2]) : output, shape, data, share);
+      compare(isTurned(reference) ? channelsFirst(output, shape.length) : output, shape, data, share);
     },
     dispose: () => backend.run(() => disposeModule(module)),
   };

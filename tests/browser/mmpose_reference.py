@@ -83,7 +83,7 @@ def main():
     module('mmpose.registry', MODELS=MODELS)
     for name in ['mmpose', 'mmpose.models', 'mmpose.models.utils', 'mmpose.models.backbones']:
         package(name)
-    for name in ['hourglass_ae', 'tcn']:
+    for name in ['hourglass_ae', 'tcn', 'v2v_net']:
         importlib.import_module('mmpose.models.backbones.' + name)
 
     tcn = dict(type='TCN', in_channels=6, stem_channels=8)
@@ -97,6 +97,7 @@ def main():
     case(dict(tcn, norm_cfg=None, max_norm=1.0), (1, 6, 27))
     ae = dict(type='HourglassAENet', downsample_times=2, num_stacks=2, out_channels=3, stage_channels=[4, 6, 8], feat_channels=4)
     case(ae, (1, 3, 32, 16))
+    case(dict(type='V2VNet', input_channels=2, output_channels=2, mid_channels=4), (2, 2, 4, 8, 12))
     json.dump(CASES, sys.stdout, separators=(',', ':'))
 
 

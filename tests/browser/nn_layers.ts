@@ -5,14 +5,23 @@ import { channelShuffle } from '../../src/models/backbones/utils/channel_shuffle
 import { Act } from '../../src/nn/act.js';
 import { Conv2d, ConvTranspose2d } from '../../src/nn/conv.js';
 import { Conv1d } from '../../src/nn/conv1d.js';
+import { Conv3d, ConvTranspose3d } from '../../src/nn/conv3d.js';
 import { Linear } from '../../src/nn/linear.js';
 import { chain, Module, namedParameters, type AnyModule } from '../../src/nn/module.js';
 import { BatchNorm2d, LayerNorm } from '../../src/nn/norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pool.js';
+import { MaxPool3d } from '../../src/nn/pool3d.js';
 import { resize, resizeBy } from '../../src/nn/resize.js';
-import * as tf from '../../src/tf.js';
-import type { Tensor, Tensor3D, Tensor4D } from '../../src/tf.js';
+import type { Tensor, Tensor4D } from '../../src/tf.js';
 import { uniform } from '../golden/formula.js';
+
+/** Layers of the library's own axes; the others take and give rows as PyTorch does. */
+const CHANNELS_LAST: ReadonlySet<string> = new Set(['Conv1d']);
+
+/** Whether a case's arrays have their channels in another place here. */
+export function isTurned({ layer, input }: ReferenceCase): boolean {
+  return input.length > 3 || CHANNELS_LAST.has(layer);
+}
 
 export interface ReferenceCase {
   readonly name: string;
@@ -52,21 +61,16 @@ class Sequence extends Module {
   }
 }
 
-/** A `Conv1d` from and to PyTorch's [N, C, T]. */
-class SequenceConv extends Conv1d {
-  override forward(x: Tensor4D): Tensor4D {
-    const y = super.forward(tf.expandDims(tf.transpose(x as Tensor as Tensor3D, [0, 2, 1]), 1));
-    return tf.transpose(tf.squeeze(y, [1]), [0, 2, 1]);
-  }
-}
-
 export const LAYERS: Readonly<Record<string, (args: Record<string, never>) => AnyModule>> = {
   Conv2d: ({ inChannels, outChannels, kernel, ...options }) => new Conv2d(inChannels, outChannels, kernel, options),
-  Conv1d: ({ inChannels, outChannels, kernel, ...options }) =>
-    new SequenceConv(inChannels, outChannels, kernel, options),
+  Conv1d: ({ inChannels, outChannels, kernel, ...options }) => new Conv1d(inChannels, outChannels, kernel, options),
+  Conv3d: ({ inChannels, outChannels, kernel, ...options }) => new Conv3d(inChannels, outChannels, kernel, options),
+  ConvTranspose3d: ({ inChannels, outChannels, kernel, ...options }) =>
+    new ConvTranspose3d(inChannels, outChannels, kernel, options),
   ConvTranspose2d: ({ inChannels, outChannels, kernel, ...options }) =>
     new ConvTranspose2d(inChannels, outChannels, kernel, options),
   MaxPool2d: ({ kernel, ...options }) => new MaxPool2d(kernel, options),
+  MaxPool3d: ({ kernel }) => new MaxPool3d(kernel),
   AvgPool2d: ({ kernel, ...options }) => new AvgPool2d(kernel, options),
   AdaptiveAvgPool2d: ({ size }) => new AdaptiveAvgPool2d(size),
   resize: ({ size, ...options }) => new Call((x) => resize(x, size, options)),

@@ -115,6 +115,24 @@ conv1d(6, 4, 3, (1, 6, 11), dilation=4, padding=2)
 conv1d(6, 4, 5, (1, 6, 11), padding=2, groups=2)
 conv1d(6, 8, 1, (2, 6, 7))
 
+
+def conv3d(i, o, k, shape, **kw):
+    args = dict(inChannels=i, outChannels=o, kernel=k, **kw)
+    case('Conv3d', args, shape, lambda x, n: filled(nn.Conv3d(i, o, k, **kw), n)(x))
+
+
+V = (2, 3, 2, 3, 4)
+conv3d(3, 4, 3, V, padding=1)
+conv3d(3, 4, 3, (1, 3, 4, 3, 5), bias=False)
+conv3d(3, 4, 1, V)
+conv3d(3, 2, 7, (1, 3, 2, 3, 5), padding=3)
+case('ConvTranspose3d', dict(inChannels=3, outChannels=4, kernel=2, stride=2), V,
+     lambda x, n: filled(nn.ConvTranspose3d(3, 4, 2, 2), n)(x))
+case('ConvTranspose3d', dict(inChannels=3, outChannels=2, kernel=3, stride=3, bias=False), (1, 3, 1, 2, 2),
+     lambda x, n: filled(nn.ConvTranspose3d(3, 2, 3, 3, bias=False), n)(x))
+case('MaxPool3d', dict(kernel=2), (2, 3, 4, 5, 6), lambda x, n: nn.MaxPool3d(2)(x), -3.0, -1.0)
+case('MaxPool3d', dict(kernel=3), (1, 3, 7, 3, 4), lambda x, n: nn.MaxPool3d(3)(x))
+
 deconv(4, 3, 4, (2, 4, 3, 5), stride=2, padding=1)
 deconv(4, 3, 4, (1, 4, 3, 5), stride=2, padding=1, bias=False)
 deconv(4, 3, 3, (1, 4, 3, 5), stride=2, padding=1, outputPadding=1)

@@ -39,6 +39,7 @@ const MODELS: readonly RegExp[] = [
   /^simcc_res50/,
   /^swin_t_96x64$/,
   /^tcn_/,
+  /^v2vnet$/,
   /^vipnas_res50_96x64$/,
   /^vitpose_small_simple_64$/,
   /^yoloxpose_tiny_160$/,

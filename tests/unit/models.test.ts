@@ -1,5 +1,5 @@
 /** Configs to networks, and what surrounds the networks: test_cfg, preprocessor, heads' layouts, mapping to the picture. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { createBackend, type Backend } from '../../src/backend/init.js';
 import type { KeypointCodec } from '../../src/codecs/base.js';
 import type { ConfigDict } from '../../src/config.js';
@@ -11,6 +11,7 @@ import { TopdownPoseEstimator } from '../../src/models/pose_estimators/topdown.j
 import { parseTestCfg } from '../../src/models/test_cfg.js';
 import { checkAndUpdateConfig } from '../../src/models/utils/check_and_update_config.js';
 import { ndarray, type NdArray } from '../../src/ndarray.js';
+import { ConvTranspose3d } from '../../src/nn/conv3d.js';
 import { disposeModule, Module, namedParameters, prepareModule, type Feats } from '../../src/nn/module.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
 import * as tf from '../../src/tf.js';
@@ -118,6 +119,11 @@ describe('buildPoseEstimator', () => {
       'kernel_sizes: found [3, 2, 3] for num_blocks 2; expected',
     ],
     [{ type: 'TCN', in_channels: 34, conv_cfg: null }, 'backbone.conv_cfg: found null; expected { "type": "Conv1d" }.'],
+    [{ type: 'V2VNet', input_channels: 17 }, 'model.backbone: "output_channels" is missing'],
+    [
+      { type: 'V2VNet', input_channels: 17, output_channels: 1, mid_channels: 0 },
+      'model.backbone.mid_channels: found 0; expected a whole number from 1.',
+    ],
     [{ type: 'MSPN', num_stages: 0 }, 'model.backbone.num_stages: found 0; expected a whole number from 1.'],
     [{ type: 'MSPN', num_units: 3 }, 'model.backbone: found num_units 3, num_blocks [2, 2, 2, 2]; expected 2 units'],
     [{ type: 'MSPN', res_top_channels: 32 }, 'model.backbone.res_top_channels: found 32; expected 64'],
@@ -254,6 +260,16 @@ describe('TCN', () => {
     });
     backend.dispose();
   });
+});
+
+test('V2VNet says when a volume cannot be halved twice; ConvTranspose3d when cubes would overlap', async () => {
+  const model = await buildBackbone({ type: 'V2VNet', input_channels: 2, output_channels: 1 });
+  const run = (shape: number[]) => () => model.forward({ shape } as unknown as Tensor4D);
+  expect(run([1, 8, 8, 6, 2])).toThrow(
+    'V2VNet: found an input [1,8,8,6,2]; expected a volume [N, D, H, W, C] whose sides',
+  );
+  expect(run([8, 8, 8, 2])).toThrow('found an input [8,8,8,2]');
+  expect(() => new ConvTranspose3d(2, 2, 3, { stride: 2 })).toThrow('found a kernel of 3 and a stride of 2');
 });
 
 describe('parseTestCfg', () => {

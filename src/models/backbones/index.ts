@@ -4,7 +4,7 @@ import { Registry } from '../../registry.js';
 
 /**
  * A backbone's class: reads its config node (`where` is its path, for messages) and maps [N, H, W, 3] to feature maps. AnyModule,
- * since a few of MMPose's backbones give nested lists, or take sequences of poses.
+ * since a few of MMPose's backbones give nested lists, or take sequences of poses or volumes.
  */
 export type BackboneClass = new (config: Readonly<Record<string, unknown>>, where?: string) => AnyModule;
 
@@ -36,6 +36,7 @@ export const BACKBONES = /*@__PURE__*/ new Registry<BackboneClass>('BACKBONES', 
   ShuffleNetV2: () => import('./shufflenet_v2.js').then((m) => m.ShuffleNetV2),
   SwinTransformer: () => import('./swin.js').then((m) => m.SwinTransformer),
   TCN: () => import('./tcn.js').then((m) => m.TCN),
+  V2VNet: () => import('./v2v_net.js').then((m) => m.V2VNet),
   VGG: () => import('./vgg.js').then((m) => m.VGG),
   VisionTransformer: () => import('./vision_transformer.js').then((m) => m.VisionTransformer),
   ViPNAS_MobileNetV3: () => import('./vipnas_mbv3.js').then((m) => m.ViPNAS_MobileNetV3),
