@@ -4,7 +4,7 @@ import { readConfig } from '../config.js';
 import { ConfigError, InputError } from '../errors.js';
 import type { PoseLifter } from '../models/pose_estimators/index.js';
 import { full, type NdArray } from '../ndarray.js';
-import type { InstanceData, PoseDataSample } from '../structures/pose_data_sample.js';
+import type { InstanceData, PoseDataSample, SampleMetainfo } from '../structures/pose_data_sample.js';
 import { sliceInstances } from '../structures/utils.js';
 import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
@@ -81,7 +81,9 @@ async function predict(
 ): Promise<PoseDataSample[]> {
   const lifter = requireLifter(model);
   const input = inputsOf(lifter, sequences, size);
-  const samples = sequences.map(({ person }) => personOf(target, person));
+  const { flipIndices } = model.metainfo;
+  const metainfo = { imgShape: [size.h, size.w] as const, flipIndices };
+  const samples = sequences.map(({ person }) => personOf(target, person, metainfo));
   return model.backend.run(() => {
     const x: Tensor4D = tf.tensor4d(input.data, input.shape as Tensor4D['shape']);
     const predicted = lifter.predict(x, samples);
@@ -90,19 +92,23 @@ async function predict(
   });
 }
 
-function personOf({ metainfo, predInstances }: PoseDataSample, person: number): PoseDataSample {
+function personOf(
+  { metainfo, predInstances }: PoseDataSample,
+  person: number,
+  facts: Pick<SampleMetainfo, 'imgShape' | 'flipIndices'>,
+): PoseDataSample {
   const own = ({ data, shape }: NdArray): NdArray => ({
     data: data.slice(2 * person, 2 * person + 2),
     shape: [1, shape[1]],
   });
   const { inputCenter, inputScale } = metainfo;
   return {
-    metainfo: { ...metainfo, inputCenter: own(inputCenter), inputScale: own(inputScale) },
+    metainfo: { ...metainfo, ...facts, inputCenter: own(inputCenter), inputScale: own(inputScale) },
     predInstances: sliceInstances(predInstances!, [person]),
   };
 }
 
-/** [N, 1, T, C], as the head's codec encodes keypoints. */
+/** [N, 1, T, C] or [N, T, K, C], as the head's codec arranges keypoints. */
 function inputsOf(
   { head }: PoseLifter,
   sequences: readonly PoseSequence[],
@@ -111,7 +117,7 @@ function inputsOf(
   const codec = head?.decoder as LiftingCodec | null | undefined;
   if (!codec?.encodeKeypoints) {
     throw new ConfigError(
-      'model.head.decoder: found no codec of pose lifting; expected VideoPoseLifting or ImagePoseLifting.',
+      'model.head.decoder: found no codec of pose lifting; expected VideoPoseLifting, ImagePoseLifting or MotionBERTLabel.',
     );
   }
   const encoded = sequences.map(({ keypoints }) => {
@@ -121,7 +127,8 @@ function inputsOf(
   const [frames, k, columns] = encoded[0].shape;
   const data = new Float32Array(encoded.length * encoded[0].data.length);
   encoded.forEach((one, i) => data.set(one.data, i * one.data.length));
-  return { data, shape: [encoded.length, 1, frames, k * columns] };
+  const shape = codec.reshapeKeypoints ? [1, frames, k * columns] : [frames, k, columns];
+  return { data, shape: [encoded.length, ...shape] };
 }
 
 interface AverageBox {

@@ -25,6 +25,7 @@ export const KEYPOINT_CODECS: Registry<CodecClass> = /* @__PURE__ */ new Registr
   YOLOXPoseAnnotationProcessor: () =>
     import('./annotation_processors.js').then((m) => asCodecClass(m.YOLOXPoseAnnotationProcessor)),
   ImagePoseLifting: () => import('./image_pose_lifting.js').then((m) => asCodecClass(m.ImagePoseLifting)),
+  MotionBERTLabel: () => import('./motionbert_label.js').then((m) => asCodecClass(m.MotionBERTLabel)),
   VideoPoseLifting: () => import('./video_pose_lifting.js').then((m) => asCodecClass(m.VideoPoseLifting)),
   EDPoseLabel: () => import('./edpose_label.js').then((m) => asCodecClass(m.EDPoseLabel)),
 });

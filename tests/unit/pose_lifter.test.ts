@@ -1,9 +1,7 @@
 /** Pose lifting against MMPose's own codecs, sequences and PoseLifter (pose_lifter_reference.py), with a small network. */
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { normalizeConfig } from '../../src/apis/model_config.js';
 import { inferencePoseLifterModel } from '../../src/apis/pose_lifting.js';
 import { Pose3DInferencer, type LiftedPoses } from '../../src/apis/inferencers/pose3d_inferencer.js';
-import { PoseModel } from '../../src/apis/pose_model.js';
 import { collatePoseSequence, convertKeypointDefinition, extractPoseSequence } from '../../src/apis/pose_sequences.js';
 import { createBackend, type Backend } from '../../src/backend/init.js';
 import { encodeSafetensors } from '../../src/checkpoint/index.js';
@@ -12,32 +10,15 @@ import type { ConfigDict } from '../../src/config.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import type { PoseMetaInfo } from '../../src/datasets/metainfo/types.js';
 import { buildPoseEstimator } from '../../src/models/builder.js';
-import { zeros, type NdArray } from '../../src/ndarray.js';
-import { namedParameters, prepareModule } from '../../src/nn/module.js';
+import type { NdArray } from '../../src/ndarray.js';
+import { namedParameters } from '../../src/nn/module.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
 import * as tf from '../../src/tf.js';
-import { uniform } from '../golden/formula.js';
+import { expectClose, frameOf, loadLifter, values } from './pose_lifter_cases.js';
 import reference from './pose_lifter_reference.json';
 
-interface Plain {
-  readonly shape: readonly number[];
-  readonly data: readonly number[];
-}
-
-function expectClose(
-  found: NdArray<Float32Array | Float64Array | Int32Array>,
-  expected: Plain,
-  tolerance = 1e-6,
-): void {
-  expect(found.shape).toEqual(expected.shape);
-  const largest = Math.max(1, ...expected.data.map(Math.abs));
-  const worst = Math.max(0, ...expected.data.map((v, i) => Math.abs(v - found.data[i])));
-  expect(worst / largest).toBeLessThan(tolerance);
-}
-
-function values(name: string, shape: readonly number[], scale = 1, offset = 0): NdArray {
-  const { data } = uniform(name, shape, -1, 1);
-  return { data: data.map((v) => offset + scale * v), shape };
+function binary({ data, shape }: NdArray, threshold: number): NdArray {
+  return { data: data.map((v) => (v > threshold ? 1 : 0)), shape };
 }
 
 describe('codecs', () => {
@@ -46,10 +27,6 @@ describe('codecs', () => {
     async (_type, _config, { config, frames, encoded, decoded, relative }) => {
       const codec = await buildCodec(config as unknown as ConfigDict);
       const k = config.num_keypoints;
-      const binary = (column: NdArray, threshold: number): NdArray => ({
-        data: column.data.map((v) => (v > threshold ? 1 : 0)),
-        shape: column.shape,
-      });
       const labels = codec.encode(
         values('keypoints', [frames, k, 2], 90, 100),
         binary(values('visible', [frames, k]), -0.5),
@@ -64,6 +41,29 @@ describe('codecs', () => {
       const pose = values('pose', [1, poses, columns]);
       expectClose(codec.decode(pose, values('root', [1, 3])).keypoints, decoded);
       expectClose(codec.decode(pose).keypoints, relative);
+    },
+  );
+
+  test.each(reference.motionbert.map((c) => [JSON.stringify(c.config), c] as const))(
+    '%s',
+    async (_config, { config, frames, encoded, moved, plain }) => {
+      const codec = await buildCodec(config as unknown as ConfigDict);
+      const k = config.num_keypoints;
+      const labels = codec.encode(
+        values('keypoints', [frames, k, 2], 90, 100),
+        binary(values('visible', [frames, k]), -0.5),
+        {
+          lifting_target: values('target', [frames, k, 3]),
+          lifting_target_visible: binary(values('seen', [frames, k, 1]), 0),
+          img_shape: [150, 200],
+        },
+      );
+      for (const [name, expected] of Object.entries(encoded)) expectClose(labels[name], expected);
+      const poses = values('poses', [frames, k, 3], 100);
+      const one = (value: number): NdArray => ({ data: Float32Array.of(value), shape: [1] });
+      expectClose(codec.decode(poses, one(200), one(150), one(4)).keypoints, moved);
+      expectClose(codec.decode(poses).keypoints, plain);
+      expect(() => codec.decode(poses, values('w', [7]), values('h', [7]))).toThrow(/w: found 7 numbers/);
     },
   );
 
@@ -136,59 +136,12 @@ describe('sequences', () => {
   });
 });
 
-/** A frame of the reference: its persons' keypoints follow from their ids. */
-function frameOf(index: number): PoseDataSample {
-  const ids = reference.people[index];
-  const people = ids.map((id) => values(`person ${id} frame ${index}`, [1, 17, 2], 100, 300).data);
-  const keypoints = { data: Float32Array.from(people.flatMap((p) => [...p])), shape: [ids.length, 17, 2] };
-  const scores = { data: new Float32Array(ids.length * 17).fill(1), shape: [ids.length, 17] };
-  const boxes = people.flatMap((person) => {
-    const [x, y] = [0, 1].map((axis) => person.filter((_, i) => i % 2 === axis));
-    return [Math.min(...x) - 5, Math.min(...y) - 5, Math.max(...x) + 5, Math.max(...y) + 5];
-  });
-  return {
-    metainfo: {
-      imgShape: [480, 640],
-      timestamp: index,
-      inputCenter: zeros([ids.length, 2]),
-      inputScale: zeros([ids.length, 2]),
-    } as unknown as PoseDataSample['metainfo'],
-    predInstances: {
-      bboxes: { data: Float32Array.from(boxes), shape: [ids.length, 4] },
-      bboxScores: { data: new Float32Array(ids.length).fill(1), shape: [ids.length] },
-      keypoints,
-      keypointScores: scores,
-      keypointsVisible: scores,
-      trackIds: { data: Int32Array.from(ids), shape: [ids.length] },
-    },
-  };
-}
-
 describe('PoseLifter', () => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await createBackend('cpu');
   });
   afterAll(() => backend.dispose());
-
-  async function load(config: unknown): Promise<PoseModel> {
-    const network = await buildPoseEstimator(config as ConfigDict);
-    for (const [name, parameter] of namedParameters(network)) {
-      if (!parameter.persistent) continue;
-      const isScale = name.endsWith('running_var') || name.includes('.bn.weight');
-      parameter.value = values(name, parameter.shape, isScale ? 0.5 : 0.3, isScale ? 1 : 0).data;
-    }
-    backend.run(() => prepareModule(network));
-    const metainfo = await loadPoseMetainfo('h36m');
-    return new PoseModel({
-      network,
-      config: normalizeConfig(config, 'config'),
-      metainfo,
-      backend,
-      ownsBackend: false,
-      notices: [],
-    });
-  }
 
   test.each(reference.lifted)('$name: parameters', async ({ config, parameters }) => {
     const network = await buildPoseEstimator(config as ConfigDict);
@@ -198,7 +151,7 @@ describe('PoseLifter', () => {
 
   test.each(reference.lifted)('$name', async ({ config, frames, withTrackId, normPose2d, keypoints }) => {
     const before = backend.run(() => tf.memory().numTensors);
-    const model = await load(config);
+    const model = await loadLifter(config, backend);
     const people = await inferencePoseLifterModel(model, frames.map(frameOf), { withTrackId, normPose2d });
     expect(people).toHaveLength(keypoints.length);
     people.forEach(({ predInstances }, i) => {
@@ -213,7 +166,7 @@ describe('PoseLifter', () => {
 
   it('says what is wrong', async () => {
     const [{ config }] = reference.lifted;
-    const model = await load(config);
+    const model = await loadLifter(config, backend);
     await expect(inferencePoseLifterModel(model, [])).rejects.toThrow(/found no frames/);
     await expect(inferencePoseLifterModel(model, [frameOf(0)])).rejects.toThrow(/receptive field/);
     await expect(
@@ -228,7 +181,7 @@ describe('PoseLifter', () => {
     );
     await model.dispose();
     await expect(inferencePoseLifterModel(model, frames)).rejects.toThrow(/used after dispose/);
-    const flipped = await load({ ...config, test_cfg: { flip_test: true } });
+    const flipped = await loadLifter({ ...config, test_cfg: { flip_test: true } }, backend);
     await expect(inferencePoseLifterModel(flipped, frames)).rejects.toThrow(/flip_test/);
     await flipped.dispose();
   });

@@ -14,7 +14,8 @@ from mmengine.structures import InstanceData
 import mmpose.codecs  # noqa: F401, registers
 import mmpose.datasets.transforms  # noqa: F401
 import mmpose.models  # noqa: F401
-from mmpose.apis.inference_3d import convert_keypoint_definition, extract_pose_sequence, inference_pose_lifter_model
+from mmpose.apis.inference_3d import (collate_pose_sequence, convert_keypoint_definition, extract_pose_sequence,
+                                       inference_pose_lifter_model)
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 
@@ -58,6 +59,21 @@ def codec_case(config, frames, whole_input=True):
                 decoded=plain(codec.decode(pose, root)[0]), relative=plain(codec.decode(pose)[0]))
 
 
+def motionbert_case(config, frames):
+    codec = KEYPOINT_CODECS.build(dict(config))
+    k = config['num_keypoints']
+    visible = (uniform('visible', (frames, k)) > -.5).astype(F)
+    target, target_visible = uniform('target', (frames, k, 3)), (uniform('seen', (frames, k, 1)) > 0).astype(F)
+    encoded = codec.encode((100 + 90 * uniform('keypoints', (frames, k, 2))).astype(F), visible, target.copy(), target_visible,
+                           camera_param=dict(w=200, h=150))
+    poses = 100 * uniform('poses', (frames, k, 3))
+    names = ('keypoint_labels', 'lifting_target_label', 'lifting_target_weight', 'factor')
+    moved = codec.decode(poses.copy(), np.array([200]), np.array([150]), np.full((1, 1), 4, F)) if frames == 1 else \
+        codec.decode(poses.copy(), np.full(frames, 200), np.full(frames, 150), np.full((frames, 1), 4, F))
+    return dict(config=config, frames=frames, encoded={n: plain(encoded[n]) for n in names}, moved=plain(moved[0]),
+                plain=plain(codec.decode(poses.copy())[0]))
+
+
 def statistics(name, k, columns):
     return [uniform(name, (k, columns)).tolist()], (1.5 + uniform(name + ' deviation', (k, columns))).tolist()
 
@@ -75,6 +91,12 @@ def codecs():
                         target_std=target_std), 1),
         codec_case(dict(image, root_index=[0, 4], remove_root=True, concat_vis=True), 1),
     ]
+
+
+def motionbert():
+    config = dict(type='MotionBERTLabel', num_keypoints=5)
+    return [motionbert_case(config, 1), motionbert_case(dict(config, concat_vis=True, rootrel=True), 3),
+            motionbert_case(dict(config, mode='train', root_index=2), 2)]
 
 
 def conversions():
@@ -116,6 +138,12 @@ def frame(index, people):
 
 # Nobody is missing after the wanted frame: there MMPose means to repeat the last pose, but takes zeros.
 PEOPLE = [[1, 2], [2, 1], [1], [2, 1], [1, 2, 3], [3, 1, 2], [2, 3, 1], [1, 2, 3], [3, 2, 1]]
+MOTION = dict(
+    type='PoseLifter',
+    backbone=dict(type='DSTFormer', in_channels=3, feat_size=8, depth=2, num_heads=2, mlp_ratio=2, seq_len=9, att_fuse=True),
+    head=dict(type='MotionRegressionHead', in_channels=8, out_channels=3, embedding_size=6,
+              decoder=dict(type='MotionBERTLabel', num_keypoints=17, concat_vis=True, rootrel=True)))
+FLIP = [0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 14, 15, 16, 11, 12, 13]
 VIDEO = dict(
     type='PoseLifter',
     backbone=dict(type='TCN', in_channels=34, stem_channels=8, num_blocks=1, kernel_sizes=(3, 3), dropout=.25),
@@ -136,6 +164,30 @@ IMAGE = dict(
 STATS = dict(bbox_center=np.array([[528., 427.]], F), bbox_scale=np.array([400.], F))
 
 
+def wanted(keypoints):
+    """Of the poses of a whole sequence [1, T, K, 3] the one in the middle."""
+    return keypoints if keypoints.ndim == 3 else keypoints[:, keypoints.shape[1] // 2]
+
+
+def lifted_motion(name, config, frames):
+    """Sequences of several frames, which inference_pose_lifter_model cannot give MotionBERT's codec: its target has one."""
+    model = MODELS.build(json.loads(json.dumps(config)))
+    model.eval()
+    fill(model)
+    codec = KEYPOINT_CODECS.build(dict(config['head']['decoder']))
+    inputs, samples = [], []
+    for sequence in collate_pose_sequence([frame(i, PEOPLE[i]) for i in frames], True, len(frames) // 2):
+        keypoints = sequence.pred_instances.keypoints[0]
+        ones = np.ones(keypoints.shape[:2], F)
+        encoded = codec.encode(keypoints, ones, np.zeros((len(frames), 17, 3), F), ones[..., None], dict(w=640, h=480))
+        inputs.append(torch.from_numpy(encoded['keypoint_labels'].astype(F)))
+        samples.append(PoseDataSample(metainfo=dict(flip_indices=FLIP, factor=encoded['factor'], camera_param=dict(w=640, h=480))))
+    results = model.predict(torch.stack(inputs), samples)
+    return dict(name=name, config=config, frames=frames, withTrackId=True, normPose2d=False,
+                keypoints=[plain(wanted(np.asarray(r.pred_instances.keypoints))) for r in results],
+                parameters=[[n, list(v.shape)] for n, v in model.state_dict().items() if not n.endswith('num_batches_tracked')])
+
+
 def lifted(name, config, frames, causal=False, with_track_id=True, norm_pose_2d=False):
     config = json.loads(json.dumps(config))
     if causal:
@@ -144,12 +196,12 @@ def lifted(name, config, frames, causal=False, with_track_id=True, norm_pose_2d=
     model.eval()
     fill(model)
     pipeline = [dict(type='GenerateTarget', encoder=config['head']['decoder']),
-                dict(type='PackPoseInputs', meta_keys=('id', 'target_root'))]
+                dict(type='PackPoseInputs', meta_keys=('id', 'target_root', 'flip_indices', 'factor', 'camera_param'))]
     model.cfg = ConfigDict(default_scope='mmpose', test_dataloader=dict(dataset=dict(pipeline=pipeline, causal=causal)))
-    model.dataset_meta = dict(stats_info=STATS)
+    model.dataset_meta = dict(stats_info=STATS, flip_indices=FLIP)
     results = inference_pose_lifter_model(model, [frame(i, PEOPLE[i]) for i in frames], with_track_id, (640, 480), norm_pose_2d)
     return dict(name=name, config=config, frames=frames, withTrackId=with_track_id, normPose2d=norm_pose_2d,
-                keypoints=[plain(np.asarray(r.pred_instances.keypoints)) for r in results],
+                keypoints=[plain(wanted(np.asarray(r.pred_instances.keypoints))) for r in results],
                 parameters=[[n, list(v.shape)] for n, v in model.state_dict().items() if not n.endswith('num_batches_tracked')])
 
 
@@ -188,9 +240,13 @@ def main():
             lifted('moved to the average', VIDEO, list(range(9)), norm_pose_2d=True),
             lifted('semi-supervised', SEMI, list(range(9))),
             lifted('image', IMAGE, [6]),
+            lifted_motion('motion', MOTION, list(range(9))),
+            lifted('motion, one frame, mirrored too', dict(MOTION, test_cfg=dict(flip_test=True)), [4]),
+            lifted_motion('motion, five frames, mirrored too, by halves', dict(MOTION, backbone=dict(MOTION['backbone'], att_fuse=False),
+                   test_cfg=dict(flip_test=True)), list(range(2, 7))),
         ]
         last = inferencer()
-    print(json.dumps(dict(people=PEOPLE, codecs=codecs(), conversions=conversions(), sequences=sequences(), lifted=cases, inferencer=last),
+    print(json.dumps(dict(people=PEOPLE, codecs=codecs(), motionbert=motionbert(), conversions=conversions(), sequences=sequences(), lifted=cases, inferencer=last),
                      separators=(',', ':')))
 
 

@@ -136,7 +136,7 @@ export interface KeypointArrangement {
 }
 
 /** A codec of pose lifting: beside the whole `encode` the part that inference needs. */
-export interface LiftingCodec extends KeypointCodec {
+export interface LiftingCodec extends KeypointCodec, KeypointArrangement {
   /**
    * @param keypoints - [T, K, D] px, image space
    * @param visible - [T, K]

@@ -19,6 +19,8 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
     import('./regression_heads/integral_regression_head.js').then((m) => m.IntegralRegressionHead),
   DSNTHead: () => import('./regression_heads/dsnt_head.js').then((m) => m.DSNTHead),
   RLEHead: () => import('./regression_heads/rle_head.js').then((m) => m.RLEHead),
+  MotionRegressionHead: () =>
+    import('./regression_heads/motion_regression_head.js').then((m) => m.MotionRegressionHead),
   TemporalRegressionHead: () =>
     import('./regression_heads/temporal_regression_head.js').then((m) => m.TemporalRegressionHead),
   TrajectoryRegressionHead: () =>

@@ -1,12 +1,17 @@
 /** From 2-D poses to poses in space (MMPose: `mmpose/models/pose_estimators/pose_lifter.py`). */
 import { ConfigError, InputError } from '../../errors.js';
+import { readTensor } from '../../backend/readback.js';
+import { row, type NdArray } from '../../ndarray.js';
 import type { PoseDataSample } from '../../structures/pose_data_sample.js';
 import * as tf from '../../tf.js';
-import type { Tensor, Tensor4D } from '../../tf.js';
-import type { BaseHead } from '../heads/base_head.js';
+import type { Tensor, Tensor3D, Tensor4D } from '../../tf.js';
+import type { BaseHead, HeadPrediction } from '../heads/base_head.js';
+import type { LiftingHead } from '../heads/regression_heads/lifting_head.js';
+import type { TestCfg } from '../test_cfg.js';
+import { flipCoordinates } from '../utils/tta.js';
 import { BasePoseEstimator, type Backbone, type Neck, type PoseEstimatorParts } from './base.js';
 
-/** Its input is sequences, not pictures: [N, 1, T, C], C being all numbers of one frame's pose. */
+/** Its input is sequences, not pictures: [N, 1, T, C], C being all numbers of one frame's pose, or for transformers [N, T, K, C]. */
 export class PoseLifter extends BasePoseEstimator {
   /** What semi-supervised training adds, for the root's way through space. Its weights are in checkpoints; nothing of it runs here. */
   readonly traj_backbone: Backbone | null;
@@ -33,7 +38,7 @@ export class PoseLifter extends BasePoseEstimator {
   }
 
   /**
-   * @param x - [N, 1, T, C]
+   * @param x - [N, 1, T, C], or [N, T, K, C]
    * @param samples - one per sequence
    * @returns the samples with predInstances of one person each: keypoints [1, K, 3] around the root, in the dataset's unit
    * @throws InputError when their numbers differ, or for sequences that give more than one pose; ConfigError for a model without head
@@ -47,25 +52,64 @@ export class PoseLifter extends BasePoseEstimator {
         `predict: found ${samples.length} samples for ${x.shape[0]} sequences; expected one per sequence.`,
       );
     }
-    const outputs = tf.tidy(() => head.predictTensors(this.extractFeat(x), samples, testCfg));
-    requireOnePoseEach(outputs, x);
-    const predictions = await head.readPredictions(outputs, testCfg);
-    return samples.map((sample, i) => {
-      const { keypoints, keypointScores } = predictions[i];
-      const column = { data: Float32Array.from(keypoints.data), shape: keypoints.shape };
-      const given = sample.predInstances ?? sample.gtInstances!;
-      return {
-        ...sample,
-        predInstances: { ...given, keypoints: column, keypointScores, keypointsVisible: keypointScores },
-      };
+    const lifting = requireLiftingHead(head);
+    const outputs = tf.tidy(() => {
+      const input = testCfg.flipTest ? tf.concat([x, mirrored(x, samples[0].metainfo.flipIndices, testCfg)]) : x;
+      return lifting.predictTensors(this.extractFeat(input), samples, testCfg);
     });
+    const encoded = await readOutput(outputs, x);
+    return samples.map((sample, i) =>
+      this.#withPose(sample, lifting.decodeSequence(rowOf(encoded, i), sample.metainfo)),
+    );
+  }
+
+  #withPose(sample: PoseDataSample, { keypoints, keypointScores }: HeadPrediction): PoseDataSample {
+    const frames = keypoints.shape[0];
+    const at = this.causal ? frames - 1 : Math.floor(frames / 2);
+    const pose = rowOf({ data: Float32Array.from(keypoints.data), shape: keypoints.shape }, at);
+    const scores = rowOf(keypointScores, at);
+    const given = sample.predInstances ?? sample.gtInstances!;
+    return {
+      ...sample,
+      predInstances: { ...given, keypoints: pose, keypointScores: scores, keypointsVisible: scores },
+    };
   }
 }
 
-function requireOnePoseEach(outputs: readonly Tensor[], { shape: [n, , frames] }: Tensor4D): void {
+function requireLiftingHead(head: BaseHead): LiftingHead {
+  if ('decodeSequence' in head) return head as LiftingHead;
+  throw new ConfigError(
+    'model.head.type: found a head for pictures; expected TemporalRegressionHead or MotionRegressionHead.',
+  );
+}
+
+/** Sequences with left and right, and the signs of x, exchanged. Poses are in the last axis, or in the last two. */
+function mirrored(x: Tensor4D, flipIndices: readonly number[], { shiftCoords }: TestCfg): Tensor4D {
+  const k = flipIndices.length;
+  const columns = x.shape[3] < k ? x.shape[3] : x.shape[3] / k;
+  const poses: Tensor3D = tf.reshape(x, [-1, k, columns]);
+  return tf.reshape(flipCoordinates(poses, flipIndices, shiftCoords, [1, 1]), x.shape);
+}
+
+/** Reads and disposes what the head gave. */
+async function readOutput(outputs: readonly Tensor[], x: Tensor4D): Promise<NdArray> {
+  try {
+    requireOneEach(outputs, x);
+    return { data: await readTensor(outputs[0]), shape: outputs[0].shape };
+  } finally {
+    for (const output of outputs) output.dispose();
+  }
+}
+
+/** [1, ...], a copy. */
+function rowOf(array: NdArray, index: number): NdArray {
+  const { data, shape } = row(array, index);
+  return { data: data.slice(), shape: [1, ...shape] };
+}
+
+function requireOneEach(outputs: readonly Tensor[], { shape: [n, , frames] }: Tensor4D): void {
   const poses = outputs[0].shape[0];
   if (poses === n) return;
-  for (const output of outputs) output.dispose();
   throw new InputError(
     `predict: found ${poses / n} poses for a sequence of ${frames} frames; expected one: give as many frames as the network's receptive field.`,
   );

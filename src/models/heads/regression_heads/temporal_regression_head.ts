@@ -10,12 +10,13 @@ import { Conv1d } from '../../../nn/conv1d.js';
 import * as tf from '../../../tf.js';
 import type { Tensor3D, Tensor4D } from '../../../tf.js';
 import { checkCount } from '../../utils/conv_layer.js';
-import { BaseHead, type HeadFeats, type HeadPrediction } from '../base_head.js';
+import type { HeadFeats, HeadPrediction } from '../base_head.js';
+import { LiftingHead } from './lifting_head.js';
 
 const SPEC = { in_channels: REQUIRED, num_joints: REQUIRED, decoder: null };
 
 /** Features [N, 1, T, C] (the last of the list) -> poses [N * T, K, 3], relative to the root. */
-export class TemporalRegressionHead extends BaseHead {
+export class TemporalRegressionHead extends LiftingHead {
   readonly conv: Conv1d;
   readonly #numJoints: number;
   readonly #where: string;
@@ -37,8 +38,8 @@ export class TemporalRegressionHead extends BaseHead {
     return [tf.reshape(channelsFirst, [-1, this.#numJoints, 3])];
   }
 
-  /** The root lies in the origin, since nobody knows where it is. */
-  protected override decode([encoded]: NdArray[]): HeadPrediction {
+  /** @param encoded - [1, K, 3]. The root lies in the origin, since nobody knows where it is. */
+  override decodeSequence(encoded: NdArray): HeadPrediction {
     if (!this.decoder) {
       throw new ConfigError(`${this.#where}.decoder: found none; expected the config of a codec, to decode keypoints.`);
     }
