@@ -24,6 +24,7 @@ export const KEYPOINT_CODECS: Registry<CodecClass> = /* @__PURE__ */ new Registr
   DecoupledHeatmap: () => import('./decoupled_heatmap.js').then((m) => asCodecClass(m.DecoupledHeatmap)),
   YOLOXPoseAnnotationProcessor: () =>
     import('./annotation_processors.js').then((m) => asCodecClass(m.YOLOXPoseAnnotationProcessor)),
+  Hand3DHeatmap: () => import('./hand_3d_heatmap.js').then((m) => asCodecClass(m.Hand3DHeatmap)),
   ImagePoseLifting: () => import('./image_pose_lifting.js').then((m) => asCodecClass(m.ImagePoseLifting)),
   MotionBERTLabel: () => import('./motionbert_label.js').then((m) => asCodecClass(m.MotionBERTLabel)),
   VideoPoseLifting: () => import('./video_pose_lifting.js').then((m) => asCodecClass(m.VideoPoseLifting)),

@@ -19,6 +19,10 @@ export interface InstanceData {
   /** [N, K, Wx] and [N, K, Wy]: normalised SimCC vectors, present when `test_cfg.output_heatmaps` asks for them. */
   keypointXLabels?: NdArray;
   keypointYLabels?: NdArray;
+  /** [N, 1] mm, from models of both hands: how far the left hand's root lies behind the right one's. */
+  relRootDepth?: NdArray;
+  /** [N, 2], from models of both hands: 1 for those that are there, right and left. */
+  handType?: NdArray;
   /** [N], set by tracking. */
   trackIds?: NdArray<Int32Array>;
 }

@@ -9,7 +9,7 @@ import type { ConfigDict } from '../../config.js';
 import { ConfigError, InputError } from '../../errors.js';
 import { sizeOf, type NdArray } from '../../ndarray.js';
 import { Module } from '../../nn/module.js';
-import type { PoseDataSample, SampleMetainfo } from '../../structures/pose_data_sample.js';
+import type { InstanceData, PoseDataSample, SampleMetainfo } from '../../structures/pose_data_sample.js';
 import * as tf from '../../tf.js';
 import type { Tensor } from '../../tf.js';
 import type { TestCfg } from '../test_cfg.js';
@@ -25,6 +25,8 @@ export interface HeadPrediction {
   readonly keypointScores: NdArray;
   /** [N, K], only from heads with a visibility branch. */
   readonly keypointsVisible?: NdArray;
+  /** What a head says of its persons beside that. */
+  readonly columns?: Pick<InstanceData, 'relRootDepth' | 'handType'>;
   /** Dense outputs, when `outputHeatmaps` asks for them. */
   readonly fields?: DenseFields;
 }

@@ -9,6 +9,7 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
   CIDHead: () => import('./heatmap_heads/cid_head.js').then((m) => m.CIDHead),
   CPMHead: () => import('./heatmap_heads/cpm_head.js').then((m) => m.CPMHead),
   HeatmapHead: () => import('./heatmap_heads/heatmap_head.js').then((m) => m.HeatmapHead),
+  InternetHead: () => import('./heatmap_heads/internet_head.js').then((m) => m.InternetHead),
   MSPNHead: () => import('./heatmap_heads/mspn_head.js').then((m) => m.MSPNHead),
   ViPNASHead: () => import('./heatmap_heads/vipnas_head.js').then((m) => m.ViPNASHead),
   SimCCHead: () => import('./coord_cls_heads/simcc_head.js').then((m) => m.SimCCHead),

@@ -55,7 +55,7 @@ export class TopdownPoseEstimator extends BasePoseEstimator {
   }
 
   #addPrediction(prediction: HeadPrediction, sample: PoseDataSample): PoseDataSample {
-    const { keypointScores, keypointsVisible, fields } = prediction;
+    const { keypointScores, keypointsVisible, columns, fields } = prediction;
     const numKeypoints = prediction.keypoints.shape[1];
     const indices = this.testCfg.outputKeypointIndices;
     // Copies throughout: columns that share a buffer could not be transferred to another thread.
@@ -65,6 +65,7 @@ export class TopdownPoseEstimator extends BasePoseEstimator {
       keypoints: pick(toImageSpace(prediction.keypoints, sample.metainfo)),
       keypointScores: pick(keypointScores),
       keypointsVisible: pick(keypointsVisible ?? keypointScores),
+      ...columns,
       ...(fields?.keypointXLabels && { keypointXLabels: pick(fields.keypointXLabels) }),
       ...(fields?.keypointYLabels && { keypointYLabels: pick(fields.keypointYLabels) }),
     };
