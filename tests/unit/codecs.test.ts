@@ -20,6 +20,10 @@ describe('KEYPOINT_CODECS', () => {
     DecoupledHeatmap: { input_size: [32, 32], heatmap_size: [8, 8] },
     YOLOXPoseAnnotationProcessor: {},
     EDPoseLabel: {},
+    Hand3DHeatmap: {},
+    ImagePoseLifting: { num_keypoints: 17 },
+    MotionBERTLabel: { num_keypoints: 17 },
+    VideoPoseLifting: { num_keypoints: 17 },
   };
 
   test('every registered codec builds from a minimal config', async () => {
