@@ -152,8 +152,10 @@ interface KernelCall {
 }
 
 /** Every kernel of the trace backend: infer shapes, write a node. */
-function record(kernel: string, { inputs, attrs, backend }: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
+function record(kernel: string, { inputs, attrs: given, backend }: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const current = recorder!;
+  // Of all reductions, tfjs's Max alone calls its axes so.
+  const attrs = given?.reductionIndices === undefined ? given : { ...given, axis: given.reductionIndices };
   const names = Object.keys(inputs).filter((name) => inputs[name] !== undefined && inputs[name] !== null);
   const operands = names.flatMap((name) => inputs[name]!);
   const recorded = operands.map((tensor) => current.find(tensor));

@@ -91,6 +91,7 @@ const map = (forward: (x: Tensor4D) => Tensor) => forward as (x: Tensor) => Tens
 
 export const NETWORKS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   'layer norm': layerNorm,
+  'largest of rows': (x) => tf.max(x, 2),
   'softmax of scaled rows': (x) => tf.softmax(tf.mul(x, 0.5)),
   attention,
   'channel gate': map(gated),

@@ -93,6 +93,7 @@ def partial_bottleneck(x):
 
 
 case('layer norm', (2, 5, 24), lambda x: F.layer_norm(x, (24,), w('gamma', 24), w('beta', 24)))
+case('largest of rows', (2, 3, 7), lambda x: x.max(2).values)
 case('softmax of scaled rows', (2, 3, 7), lambda x: F.softmax(x * 0.5, dim=-1))
 case('attention', (2, 5, 16), attention)
 case('channel gate', (2, 6, 5, 8), gate)
