@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const KERNELS = path('src/backend/wasm/kernels');
 const OUTPUT = path('src/backend/wasm/kernel_bytes.ts');
-const UNITS = ['channels', 'conv', 'conv3x3'];
+const UNITS = ['channels', 'conv', 'conv3x3', 'sample'];
 const SOURCES = ['block.h', ...UNITS.map((unit) => `${unit}.c`)];
 
 const COMPILE = [

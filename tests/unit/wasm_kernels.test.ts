@@ -246,3 +246,46 @@ describe.each(['simd', 'relaxedSimd'] as const)('channels, %s', (variant) => {
     expect([...floats.subarray(output, output + wanted.length)]).toEqual(wanted);
   });
 });
+
+describe.each(['simd', 'relaxedSimd'] as const)('sampleMap, %s', (variant) => {
+  test.each([1, 4, 7, 32])('%i channels per head', async (d) => {
+    const arena = new Arena(new WebAssembly.Memory({ initial: PAGES }));
+    const kernels = await loadWasmKernels(arena.memory, variant);
+    const [queries, heads, h, w, points, pitch] = [5, 2, 3, 4, 3, 7];
+    const map = uniform('map', [h * w * heads * d], -1, 1).data as Float32Array;
+    // Also outside, by less than a pixel and by more.
+    const places = uniform('places', [queries * heads * pitch * 2], -0.5, 1.5).data as Float32Array;
+    const weights = uniform('weights', [queries * heads * pitch], 0, 1).data as Float32Array;
+    const count = queries * heads * d;
+    const output = arena.reserve(4 * count);
+    const addresses = { map: arena.put(map), places: arena.put(places), weights: arena.put(weights), output };
+    const shape = { queries, heads, d, h, w, points, pitch };
+    const found = () => arena.floats().slice(output / 4, output / 4 + count);
+    const pixel = (y: number, x: number, c: number) =>
+      y >= 0 && x >= 0 && y < h && x < w ? map[(y * w + x) * heads * d + c] : 0;
+    const wanted = Array.from({ length: count }, (_, i) => {
+      const row = Math.floor(i / d);
+      const channel = (row % heads) * d + (i % d);
+      let sum = 0;
+      for (let p = 0; p < points; p++) {
+        const [x, y] = [places[2 * (row * pitch + p)] * w - 0.5, places[2 * (row * pitch + p) + 1] * h - 0.5];
+        const [left, top] = [Math.floor(x), Math.floor(y)];
+        for (const [dy, dx] of [
+          [0, 0],
+          [0, 1],
+          [1, 0],
+          [1, 1],
+        ]) {
+          const share = (dy ? y - top : 1 - y + top) * (dx ? x - left : 1 - x + left) * weights[row * pitch + p];
+          sum += share * pixel(top + dy, left + dx, channel);
+        }
+      }
+      return sum;
+    });
+    kernels.sampleMap(addresses, shape, false);
+    found().forEach((value, i) => expect(value).toBeCloseTo(wanted[i], 5));
+    kernels.sampleMap(addresses, shape, true);
+    found().forEach((value, i) => expect(value).toBeCloseTo(2 * wanted[i], 5));
+    expect(arena.intact()).toBe(true);
+  });
+});

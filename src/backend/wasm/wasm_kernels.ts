@@ -51,6 +51,27 @@ export interface ConvShape extends Conv3x3Shape {
   readonly ow: number;
 }
 
+export interface SampleAddresses {
+  readonly map: number;
+  readonly places: number;
+  readonly weights: number;
+  readonly output: number;
+}
+
+/** One map under deformable attention. */
+export interface SampleShape {
+  readonly queries: number;
+  readonly heads: number;
+  /** Channels of a head. */
+  readonly d: number;
+  /** Height and width of the map, px. */
+  readonly h: number;
+  readonly w: number;
+  /** Places per query and head on this map, and on all. */
+  readonly points: number;
+  readonly pitch: number;
+}
+
 export interface WasmKernels {
   /** Whether multiplication and addition are one instruction here (relaxed SIMD). */
   readonly relaxed: boolean;
@@ -77,6 +98,12 @@ export interface WasmKernels {
   interleave(a: number, b: number, output: number, count: number): void;
   /** The first `count` floats of each of `rows` rows. Pitches: floats from one row to the next. */
   copyRows(input: number, inputPitch: number, output: number, outputPitch: number, count: number, rows: number): void;
+
+  /**
+   * Map [h, w, heads, d] at places [queries, heads, pitch, 2] (x, y, fractions), of which the first `points` are meant, times weights
+   * [queries, heads, pitch] -> output [queries, heads, d]; `add`: to what is there.
+   */
+  sampleMap(addresses: SampleAddresses, shape: SampleShape, add: boolean): void;
 }
 
 /** The modules' exports; arguments in the order of the C sources. */
@@ -91,6 +118,7 @@ interface Exports {
   conv(...args: number[]): void;
   interleave(...args: number[]): void;
   copy_rows(...args: number[]): void;
+  sample_map(...args: number[]): void;
 }
 
 /**
@@ -137,6 +165,8 @@ function kernelsOf(wasm: Exports, relaxed: boolean): WasmKernels {
     interleave: (a, b, output, count) => wasm.interleave(a, b, output, count),
     copyRows: (input, inputPitch, output, outputPitch, count, rows) =>
       wasm.copy_rows(input, inputPitch, output, outputPitch, count, rows),
+    sampleMap: ({ map, places, weights, output }, { queries, heads, d, h, w, points, pitch }, add) =>
+      wasm.sample_map(map, places, weights, output, queries, heads, d, h, w, points, pitch, Number(add)),
   };
 }
 
