@@ -5,6 +5,7 @@
 import { DATASET_METAINFO, datasetTypeToMetainfo, loadPoseMetainfo } from '../datasets/metainfo/index.js';
 import type { DatasetInfo, PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { GetBBoxCenterScale } from '../datasets/transforms/common_transforms.js';
+import { BottomupRandomChoiceResize } from '../datasets/transforms/bottomup_random_choice_resize.js';
 import { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import { TopdownAffine } from '../datasets/transforms/topdown_transforms.js';
 import { poseMetainfoFromCheckpoint } from '../datasets/utils.js';
@@ -76,17 +77,26 @@ export function pipelineStep(config: PoseConfig): (name: string) => Dict | undef
   return (name) => steps.find(({ type }) => stripScope(String(type)) === name);
 }
 
+/** What resizes a bottom-up model's pictures. */
+export type PictureResize = BottomupResize | BottomupRandomChoiceResize;
+
 /**
  * How a bottom-up model's pictures are resized. Without a pipeline: to the network's input as `test_cfg` or the codec has it, with the
  * margins of YOLOX's training.
  *
  * @throws ConfigError when the config names neither
  */
-export function bottomupResize(config: PoseConfig): BottomupResize {
-  const step = pipelineStep(config)('BottomupResize');
-  if (step) return new BottomupResize(step);
+export function bottomupResize(config: PoseConfig): PictureResize {
+  const step = pipelineStep(config);
+  const resize = step('BottomupResize');
+  if (resize) return new BottomupResize(resize);
+  const choice = step('BottomupRandomChoiceResize');
+  if (choice) return oneSize(new BottomupRandomChoiceResize(choice));
   const size = at(config.model, 'test_cfg', 'input_size');
   if (size !== undefined) return new BottomupResize({ input_size: size, pad_val: [114, 114, 114] });
+  // Its codec names no size, so this is how MMPose trained it.
+  const isEdpose = stripScope(String(at(config.model, 'head', 'type'))) === 'EDPoseHead';
+  if (isEdpose) return new BottomupRandomChoiceResize({ scales: [800, 1333], keep_ratio: true, backend: 'pillow' });
   const codecSize = at(config.model, 'head', 'decoder', 'input_size') ?? at(config, 'codec', 'input_size');
   if (codecSize !== undefined) {
     return new BottomupResize({ input_size: codecSize, size_factor: 64, resize_mode: 'expand' });
@@ -104,6 +114,14 @@ export function liftingSequence(config: PoseConfig): { readonly seqLen: number |
     return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
   };
   return { seqLen: number('seq_len'), step: number('seq_step') ?? 1 };
+}
+
+/** @throws ConfigError where chance would decide */
+function oneSize(resize: BottomupRandomChoiceResize): BottomupRandomChoiceResize {
+  if (resize.scales.length === 1) return resize;
+  throw new ConfigError(
+    `test_pipeline, BottomupRandomChoiceResize.scales: found ${resize.scales.length}; expected one, for results that can be repeated.`,
+  );
 }
 
 /** A head with several codecs (MSPN) decodes with the last one. */

@@ -1,7 +1,6 @@
 /** One whole picture through a bottom-up model: resize, normalise, network, read, decode. */
 import { readTensor } from '../backend/readback.js';
 import { InputError } from '../errors.js';
-import type { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
 import type { CompiledNetwork } from '../jit/compiler.js';
 import type { BottomupHead, PictureBackend } from '../models/heads/bottomup_head.js';
@@ -12,7 +11,7 @@ import { warpAffineTerms } from '../structures/warp_maps.js';
 import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
 import type { FrameSource } from './frame.js';
-import { bottomupResize } from './model_config.js';
+import { bottomupResize, type PictureResize } from './model_config.js';
 import type { PoseModel } from './pose_model.js';
 import {
   noTimings,
@@ -27,10 +26,10 @@ import { withTestCfg } from './with_test_cfg.js';
 
 export type WholePictureOptions = Omit<PredictOptions, 'bboxFormat'>;
 
-const resizes = new WeakMap<PoseModel, BottomupResize>();
+const resizes = new WeakMap<PoseModel, PictureResize>();
 
 /** The model's resize step, read from its config once. */
-export function resizeOf(model: PoseModel): BottomupResize {
+export function resizeOf(model: PoseModel): PictureResize {
   let resize = resizes.get(model);
   if (!resize) resizes.set(model, (resize = bottomupResize(model.config)));
   return resize;
@@ -76,7 +75,8 @@ interface Call {
 /** What is known of a picture before it is looked at. */
 interface Placed {
   readonly sample: PoseDataSample;
-  readonly warpMat: Float64Array;
+  /** Absent where resizing is no affine map of single pixels: then it happens on the CPU. */
+  readonly warpMat?: Float64Array;
 }
 
 async function predictPicture(call: Call): Promise<PoseDataSample> {
@@ -111,7 +111,7 @@ function backendOf({ backend, jit }: PoseModel): PictureBackend {
   };
 }
 
-/** BottomupResize, as far as it does not need the pixels, and PackPoseInputs. */
+/** The resize step, as far as it does not need the pixels, and PackPoseInputs. */
 function place({ model, picture: { width, height }, options }: Call): Placed {
   const { inputSize, inputCenter, inputScale, warpMat } = resizeOf(model).place([width, height]);
   const metainfo = {
@@ -131,7 +131,7 @@ async function startOf(call: Call, network: CompiledNetwork | null, placed: Plac
   const { model, picture, timings } = call;
   const { jit } = model;
   const { inputSize } = placed.sample.metainfo;
-  if (network && !('data' in picture) && jit!.fits(picture)) {
+  if (network && placed.warpMat && !('data' in picture) && jit!.fits(picture)) {
     await jit!.prepareCrop(inputSize);
     const terms = [warpAffineTerms(placed.warpMat, inputSize)];
     return () => {
@@ -179,9 +179,9 @@ export async function warmUpWhole(model: PoseModel, signal?: AbortSignal): Promi
   }
   const options = { signal };
   await model.queue.run(async (issued) => {
-    const { sample } = place({ model, picture, options, timings: noTimings(), issued });
+    const { sample, warpMat } = place({ model, picture, options, timings: noTimings(), issued });
     const [w, h] = model.estimator.dataPreprocessor.paddedSize(sample.metainfo.inputSize);
     await jit.network([1, h, w, 3], [sample], testCfgFor(model, options));
-    await jit.prepareCrop(sample.metainfo.inputSize);
+    if (warpMat) await jit.prepareCrop(sample.metainfo.inputSize);
   }, signal);
 }

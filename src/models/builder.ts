@@ -118,8 +118,10 @@ export async function buildHead(config: ConfigDict, where = 'head'): Promise<Bas
     const inner = await buildHead(config.pose_cfg as ConfigDict, `${where}.pose_cfg`);
     return new Class({ ...config, pose_head: inner }, null, where);
   }
-  const decoder = (config.decoder ?? null) as ConfigDict | null;
-  return new Class(config, decoder && (await buildDecoder(decoder, `${where}.decoder`)), where);
+  // ED-Pose's `decoder` is a part of the network.
+  const key = config.data_decoder === undefined ? 'decoder' : 'data_decoder';
+  const decoder = (config[key] ?? null) as ConfigDict | null;
+  return new Class(config, decoder && (await buildDecoder(decoder, `${where}.${key}`)), where);
 }
 
 /** `buildCodec`, and tfjs with it: the codec decodes tensors as well as arrays. */

@@ -5,8 +5,8 @@ import type { Tensor, Tensor4D } from '../tf.js';
 import { buildActivation, fusedName, type ActCfg, type Activation, type FusedActivation } from './act.js';
 import { Conv2d, type Pair } from './conv.js';
 import { foldBatchNorm, type FoldableConv } from './fold.js';
-import { Module } from './module.js';
-import { buildBatchNorm, type BatchNorm2d, type NormCfg } from './norm.js';
+import { chain, Module } from './module.js';
+import { BatchNorm2d, buildNormLayer, GroupNorm, LayerNorm, type NormCfg } from './norm.js';
 
 /**
  * Configs may name the convolution; only the ordinary one has an implementation here.
@@ -35,18 +35,24 @@ export interface ConvLayer<T extends Tensor> extends Module<T, T>, FoldableConv 
   forward(x: T, activation?: FusedActivation): T;
 }
 
-/** Convolution, then batch norm (folded at load), then activation (fused where tfjs can). */
+/** Convolution, then batch norm (folded at load) or group norm, then activation (fused where tfjs can). */
 export class ConvNormAct<C extends ConvLayer<T>, T extends Tensor> extends Module<T, T> {
   readonly conv: C;
   readonly bn: BatchNorm2d | null;
+  readonly gn: GroupNorm | null;
   readonly #fused: FusedActivation | null;
   readonly #activate: Activation;
 
   constructor(conv: C, { normCfg = null, actCfg = { type: 'ReLU' } }: Pick<ConvModuleOptions, 'normCfg' | 'actCfg'>) {
     super();
     this.conv = conv;
-    this.bn = normCfg && buildBatchNorm(normCfg, conv.outChannels);
-    this.#fused = fusedName(actCfg);
+    const norm = normCfg && buildNormLayer(normCfg, conv.outChannels)[1];
+    if (norm instanceof LayerNorm) {
+      throw new ConfigError(`norm_cfg.type: found "${normCfg!.type}"; expected BN, SyncBN or GN here.`);
+    }
+    this.bn = norm instanceof BatchNorm2d ? norm : null;
+    this.gn = norm instanceof GroupNorm ? norm : null;
+    this.#fused = this.gn ? null : fusedName(actCfg);
     this.#activate = buildActivation(actCfg);
   }
 
@@ -56,7 +62,7 @@ export class ConvNormAct<C extends ConvLayer<T>, T extends Tensor> extends Modul
 
   override forward(x: T): T {
     if (this.#fused) return this.conv.forward(x, this.#fused);
-    return tf.tidy(() => this.#activate(this.conv.forward(x)));
+    return tf.tidy(() => this.#activate(chain([this.conv, this.gn], x)));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Normalisation layers in inference mode. Parameters carry PyTorch's names. */
 import { ConfigError } from '../errors.js';
+import { stripScope } from '../registry.js';
 import * as tf from '../tf.js';
 import type { Tensor, Tensor1D, Tensor4D } from '../tf.js';
 import { Module, Parameter } from './module.js';
@@ -101,24 +102,66 @@ export class LayerNorm extends Module<Tensor, Tensor> {
   }
 }
 
-/** mmcv's `build_norm_layer` for the layers that pose networks use: `[name of the field, layer]`. */
+/** `torch.nn.GroupNorm` of maps: mean and variance per picture and group of neighbouring channels. */
+export class GroupNorm extends Module {
+  readonly eps: number;
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly #groups: number;
+
+  constructor(groups: number, channels: number, options: { eps?: number } = {}, where = 'norm_cfg') {
+    super();
+    if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
+      throw new ConfigError(
+        `${where}.num_groups: found ${groups} for ${channels} channels; expected a divisor of the channels.`,
+      );
+    }
+    this.eps = options.eps ?? 1e-5;
+    this.weight = new Parameter([channels], { value: new Float32Array(channels).fill(1) });
+    this.bias = new Parameter([channels]);
+    this.#groups = groups;
+  }
+
+  override prepare(): void {
+    this.weight.upload();
+    this.bias.upload();
+  }
+
+  override forward(x: Tensor4D): Tensor4D {
+    const [n, h, w, channels] = x.shape;
+    const grouped = tf.reshape(x, [n, h * w, this.#groups, channels / this.#groups]);
+    const centred = tf.sub(grouped, tf.mean(grouped, [1, 3], true));
+    const variance = tf.mean(tf.square(centred), [1, 3], true);
+    const normed = tf.reshape(tf.mul(centred, tf.rsqrt(tf.add(variance, this.eps))), x.shape);
+    return tf.add(tf.mul(normed, this.weight.tensor as Tensor1D), this.bias.tensor as Tensor1D);
+  }
+}
+
+/**
+ * mmcv's `build_norm_layer` for the layers that pose networks use: `[name of the field, layer]`. MMPose's `FrozenBatchNorm2d` differs
+ * from batch norm in training only.
+ */
 export function buildNormLayer(
   cfg: NormCfg,
   channels: number,
   where = 'norm_cfg',
-): ['bn' | 'ln', BatchNorm2d | LayerNorm] {
-  switch (cfg.type) {
+): ['bn', BatchNorm2d] | ['ln', LayerNorm] | ['gn', GroupNorm] {
+  switch (stripScope(cfg.type)) {
     case 'BN':
     case 'BN1d':
     case 'BN2d':
     case 'BN3d':
     case 'SyncBN':
     case 'MMSyncBN':
+    case 'FrozenBatchNorm2d':
       return ['bn', new BatchNorm2d(channels, { eps: cfg.eps })];
     case 'LN':
       return ['ln', new LayerNorm(channels, { eps: cfg.eps })];
+    case 'GN':
+    case 'GroupNorm':
+      return ['gn', new GroupNorm(cfg.num_groups ?? NaN, channels, { eps: cfg.eps }, where)];
     default:
-      throw new ConfigError(`${where}.type: found "${cfg.type}"; expected BN, SyncBN or LN.`);
+      throw new ConfigError(`${where}.type: found "${cfg.type}"; expected BN, SyncBN, FrozenBatchNorm2d, LN or GN.`);
   }
 }
 

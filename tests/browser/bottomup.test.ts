@@ -13,13 +13,15 @@ import {
   Pose2DInferencer,
   RoiTracker,
   type Feats,
+  type InstanceData,
   type PictureOutputs,
   type PicturePrediction,
   type PoseDataSample,
 } from '../../src/index.js';
 import * as tf from '../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../src/tf.js';
-import { TINY_RTMO, tinyRtmoWeights } from '../support/tiny_rtmo.js';
+import { TINY_EDPOSE } from '../support/tiny_edpose.js';
+import { formulaWeights, TINY_RTMO, tinyRtmoWeights } from '../support/tiny_rtmo.js';
 import { createNano, patternPixels, playing, toCanvas } from './apis_support.js';
 
 const open: { dispose(): Promise<void> }[] = [];
@@ -96,6 +98,14 @@ function spots(): { data: Uint8Array; width: number; height: number; channels: 3
   return { data, width, height, channels: 3 };
 }
 
+function checkSpots({ data, shape }: InstanceData['keypoints']): void {
+  expect(shape).toEqual([3, 1, 2]);
+  for (const [i, [x, y]] of [PLACES.blue, PLACES.green, PLACES.red].entries()) {
+    expect(Math.abs(data[2 * i] - x)).toBeLessThanOrEqual(2);
+    expect(Math.abs(data[2 * i + 1] - y)).toBeLessThanOrEqual(2);
+  }
+}
+
 describe.each(['wasm', 'webgl', 'webgpu'] as const)('a picture without boxes, %s', (backend) => {
   test('is resized with margins, and what is found lies in its own pixels', async () => {
     const inferencer = kept(
@@ -105,13 +115,18 @@ describe.each(['wasm', 'webgl', 'webgpu'] as const)('a picture without boxes, %s
     expect(metainfo).toMatchObject({ imgShape: [64, 128], inputSize: [64, 64], timestamp: 40 });
     // The picture is twice as wide as high, so the lower quarter of the input is margin; BGR, since no conversion is asked for.
     expect(BrightestPixels.seen).toEqual([114, 114, 114]);
-    const found = predInstances!.keypoints;
-    expect(found.shape).toEqual([3, 1, 2]);
-    for (const [i, [x, y]] of [PLACES.blue, PLACES.green, PLACES.red].entries()) {
-      expect(Math.abs(found.data[2 * i] - x)).toBeLessThanOrEqual(2);
-      expect(Math.abs(found.data[2 * i + 1] - y)).toBeLessThanOrEqual(2);
-    }
+    checkSpots(predInstances!.keypoints);
     expect(predInstances!.bboxes.shape).toEqual([3, 4]);
+  });
+
+  test("is resized without margins, as ED-Pose's are", async () => {
+    const step = { type: 'BottomupRandomChoiceResize', scales: [[32, 90]], keep_ratio: true, backend: 'pillow' };
+    const config = { ...SPOTS, test_pipeline: [{ type: 'LoadImage' }, step] };
+    const inferencer = kept(await Pose2DInferencer.create({ config, checkpoint: null, backend, metainfo: ONE_POINT }));
+    const { metainfo, predInstances } = await inferencer.infer(spots());
+    expect(metainfo).toMatchObject({ imgShape: [64, 128], inputSize: [64, 32] });
+    expect(BrightestPixels.seen).toEqual([60, 60, 60]);
+    checkSpots(predInstances!.keypoints);
   });
 });
 
@@ -204,5 +219,50 @@ describe('RTMO', () => {
     const topdown = { ...TINY_RTMO.model, type: 'TopdownPoseEstimator' };
     const wrong = kept(await initModel(topdown, null, { backend: 'wasm' }).catch(() => ({ dispose: async () => {} })));
     if ('estimator' in wrong) await expect(inferenceTopdown(wrong, pixels)).rejects.toThrow(/BottomupPoseEstimator/);
+  });
+});
+
+describe('ED-Pose', () => {
+  let weights: Promise<Uint8Array<ArrayBuffer>> | undefined;
+
+  async function create(backend: 'wasm' | 'webgl' | 'webgpu'): Promise<Pose2DInferencer> {
+    weights ??= formulaWeights(TINY_EDPOSE.model);
+    return kept(await Pose2DInferencer.create({ config: TINY_EDPOSE, checkpoint: await weights, backend }));
+  }
+
+  test.each(['wasm', 'webgl', 'webgpu'] as const)('gives as many as it is asked for, %s', async (backend) => {
+    const inferencer = await create(backend);
+    if (backend === 'webgpu') expect(inferencer.backend.reason).toContain('compiled');
+    const first = await inferencer.infer(pixels);
+    const before = tf.memory().numTensors;
+    const [{ metainfo, predInstances }] = await inferenceBottomup(inferencer.model, pixels);
+    expect(tf.memory().numTensors).toBe(before);
+    // 200 x 150 px to a shorter side of 64.
+    expect(metainfo.inputSize).toEqual([85, 64]);
+    const { keypoints, keypointScores, bboxes } = predInstances!;
+    expect([keypoints.shape, keypointScores.shape, bboxes.shape]).toEqual([
+      [3, 17, 2],
+      [3, 17],
+      [3, 4],
+    ]);
+    expect(keypoints).toEqual(first.predInstances!.keypoints);
+    // Fractions of the picture, so all lie in it.
+    for (const [i, value] of keypoints.data.entries()) {
+      expect(value).toBeGreaterThanOrEqual(0);
+      expect(value).toBeLessThanOrEqual(i % 2 === 0 ? 201 : 151);
+    }
+    const scores = [0, 17, 34].map((i) => keypointScores.data[i]);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    for (const score of scores) expect(score > 0 && score < 1).toBe(true);
+  });
+
+  test('refuses pictures with fewer pixels of maps than queries, margins and a flip test', async () => {
+    const inferencer = await create('wasm');
+    const strip = { data: new Uint8Array(3 * 8 * 128), width: 128, height: 8, channels: 3 as const };
+    await expect(inferencer.infer(strip)).rejects.toThrow(/pixels of feature maps for 40 queries/);
+    await expect(inferencer.infer(pixels, { flipTest: true })).rejects.toThrow(/flip test/);
+    const { model } = TINY_EDPOSE;
+    const padded = { ...model, data_preprocessor: { ...model.data_preprocessor, pad_size_divisor: 32 } };
+    await expect(initModel(padded, null, { backend: 'wasm' })).rejects.toThrow(/pad_size_divisor: found 32/);
   });
 });

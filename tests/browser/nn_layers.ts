@@ -1,5 +1,10 @@
 /** The layers of src/nn by the names of nn_reference.py, filled with the formula's weights: for the tests of eager and of compiled layers. */
-import { MultiheadAttention } from '../../src/models/utils/multihead_attention.js';
+import {
+  MultiScaleDeformableAttention,
+  pixelCentres,
+} from '../../src/models/heads/transformer_heads/transformers/deformable_detr_layers.js';
+import { lookInGroups } from '../../src/models/heads/transformer_heads/transformers/group_attention.js';
+import { MultiheadAttention, PositionalAttention } from '../../src/models/utils/multihead_attention.js';
 import { SelfAttention } from '../../src/models/utils/self_attention.js';
 import { channelShuffle } from '../../src/models/backbones/utils/channel_shuffle.js';
 import { Act } from '../../src/nn/act.js';
@@ -8,11 +13,15 @@ import { Conv1d } from '../../src/nn/conv1d.js';
 import { Conv3d, ConvTranspose3d } from '../../src/nn/conv3d.js';
 import { Linear } from '../../src/nn/linear.js';
 import { chain, Module, namedParameters, type AnyModule } from '../../src/nn/module.js';
-import { BatchNorm2d, LayerNorm } from '../../src/nn/norm.js';
+import { BatchNorm2d, GroupNorm, LayerNorm } from '../../src/nn/norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../../src/nn/pool.js';
 import { MaxPool3d } from '../../src/nn/pool3d.js';
 import { resize, resizeBy } from '../../src/nn/resize.js';
-import type { Tensor, Tensor4D } from '../../src/tf.js';
+import { gatherRows } from '../../src/ops/gather_rows.js';
+import { sineEmbedding } from '../../src/ops/sine_embedding.js';
+import { topIndices } from '../../src/ops/top_indices.js';
+import * as tf from '../../src/tf.js';
+import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '../../src/tf.js';
 import { uniform } from '../golden/formula.js';
 
 /** Layers of the library's own axes; the others take and give rows as PyTorch does. */
@@ -61,6 +70,46 @@ class Sequence extends Module {
   }
 }
 
+/** Tokens in groups, of which the first looks at those of the other groups. */
+class GroupAttention extends Module<Tensor3D, Tensor3D> {
+  readonly attn: PositionalAttention;
+  readonly #size: number;
+
+  constructor(dims: number, heads: number, size: number) {
+    super();
+    this.attn = new PositionalAttention(dims, heads);
+    this.#size = size;
+  }
+
+  override forward(x: Tensor3D): Tensor3D {
+    return this.attn.forward(x, undefined, lookInGroups(this.#size));
+  }
+}
+
+const MAPS = [
+  [4, 6],
+  [2, 3],
+] as const;
+
+/** Pixels of two maps look at these, from where they are or from some boxes. */
+class DeformableAttention extends Module<Tensor3D, Tensor3D> {
+  readonly attn: MultiScaleDeformableAttention;
+  readonly #of: string;
+
+  constructor(dims: number, heads: number, points: number, of: string) {
+    super();
+    const config = { embed_dims: dims, num_heads: heads, num_levels: MAPS.length, num_points: points };
+    this.attn = new MultiScaleDeformableAttention(config, 'attention');
+    this.#of = of;
+  }
+
+  override forward(x: Tensor3D): Tensor3D {
+    const boxes = uniform('boxes', [2, 30, 4], 0.1, 0.9).data;
+    const from = this.#of === 'points' ? pixelCentres(MAPS) : tf.tensor3d(boxes, [2, 30, 4]);
+    return this.attn.attend(x, tf.zeros(x.shape), x, from, MAPS);
+  }
+}
+
 export const LAYERS: Readonly<Record<string, (args: Record<string, never>) => AnyModule>> = {
   Conv2d: ({ inChannels, outChannels, kernel, ...options }) => new Conv2d(inChannels, outChannels, kernel, options),
   Conv1d: ({ inChannels, outChannels, kernel, ...options }) => new Conv1d(inChannels, outChannels, kernel, options),
@@ -77,10 +126,23 @@ export const LAYERS: Readonly<Record<string, (args: Record<string, never>) => An
   resizeBy: ({ scaleFactor, ...options }) => new Call((x) => resizeBy(x, scaleFactor, options)),
   Act: (args) => new Act(args as unknown as { type: string }),
   BatchNorm2d: ({ channels, eps }) => new BatchNorm2d(channels, { eps }),
+  GroupNorm: ({ groups, channels }) => new GroupNorm(groups, channels),
   LayerNorm: ({ channels }) => new LayerNorm(channels),
   Linear: ({ inFeatures, outFeatures, bias }) => new Linear(inFeatures, outFeatures, { bias }),
   SelfAttention: ({ dims, heads }) => new SelfAttention(dims, heads, {}, 'heads'),
   MultiheadAttention: ({ dims, heads }) => new MultiheadAttention(dims, heads),
+  GroupAttention: ({ dims, heads, size }) => new GroupAttention(dims, heads, size),
+  DeformableAttention: ({ dims, heads, points, of }) => new DeformableAttention(dims, heads, points, of),
+  topIndices: ({ k }) => new Call((x) => topIndices({ scores: x as Tensor as Tensor2D }, { k })),
+  // Of all rows the best, by their first values.
+  gatherRows: ({ k }) =>
+    new Call((x) => {
+      const rows = x as Tensor as Tensor3D;
+      const [n, m] = rows.shape;
+      const scores = tf.reshape(tf.slice(rows, [0, 0, 0], [n, m, 1]), [n, m]) as Tensor2D;
+      return gatherRows({ x: rows, places: topIndices({ scores }, { k }) }, {});
+    }),
+  sineEmbedding: (args) => new Call((x) => sineEmbedding({ positions: x as Tensor as Tensor3D }, args as never)),
   folded: ({ kind }) => sequence(kind),
   channelShuffle: ({ groups }) => new Call((x) => channelShuffle(x, groups)),
 };

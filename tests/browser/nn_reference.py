@@ -227,6 +227,7 @@ for cfg, fn in [
 
 case('BatchNorm2d', dict(channels=3, eps=1e-3), (2, 3, 4, 5), lambda x, n: filled(nn.BatchNorm2d(3, eps=1e-3), n)(x))
 case('LayerNorm', dict(channels=6), (2, 5, 6), lambda x, n: filled(nn.LayerNorm(6), n)(x))
+case('GroupNorm', dict(groups=3, channels=6), (2, 6, 4, 5), lambda x, n: filled(nn.GroupNorm(3, 6), n)(x))
 case('Linear', dict(inFeatures=6, outFeatures=4), (2, 5, 6), lambda x, n: filled(nn.Linear(6, 4), n)(x))
 case('Linear', dict(inFeatures=6, outFeatures=4, bias=False), (3, 6), lambda x, n: filled(nn.Linear(6, 4, bias=False), n)(x))
 
@@ -246,6 +247,85 @@ class SelfAttention(nn.Module):
 case('SelfAttention', dict(dims=10, heads=2), (2, 7, 10), lambda x, n: filled(SelfAttention(10, 2), n)(x))
 case('MultiheadAttention', dict(dims=12, heads=3), (2, 9, 12),
      lambda x, n: filled(nn.MultiheadAttention(12, 3, batch_first=True), n)(x, x, x)[0])
+
+
+def group_mask(groups, size):
+    """MMPose's rule: nobody looks at another group, except persons (the first of each) at persons."""
+    group = torch.arange(groups * size) // size
+    person = torch.arange(groups * size) % size == 0
+    return (group[:, None] != group[None, :]) & ~(person[:, None] & person[None, :])
+
+
+class GroupAttention(nn.Module):
+    def __init__(self, dims, heads):
+        super().__init__()
+        self.attn = nn.MultiheadAttention(dims, heads, batch_first=True)
+
+    def forward(self, x, groups, size):
+        return self.attn(x, x, x, attn_mask=group_mask(groups, size))[0]
+
+
+case('GroupAttention', dict(dims=12, heads=3, size=4), (2, 20, 12),
+     lambda x, n: filled(GroupAttention(12, 3), n)(x, 5, 4))
+
+MAPS = [(4, 6), (2, 3)]
+
+
+class DeformableAttention(nn.Module):
+    """mmcv's MultiScaleDeformableAttention with its shortcut, on PyTorch's grid_sample."""
+
+    def __init__(self, dims, heads, points):
+        super().__init__()
+        count = heads * len(MAPS) * points
+        self.attn = nn.Module()
+        self.attn.sampling_offsets, self.attn.attention_weights = nn.Linear(dims, count * 2), nn.Linear(dims, count)
+        self.attn.value_proj, self.attn.output_proj = nn.Linear(dims, dims), nn.Linear(dims, dims)
+        self.heads, self.points = heads, points
+
+    def forward(self, x, reference):
+        b, q, c = x.shape
+        h, l, p, d = self.heads, len(MAPS), self.points, c // self.heads
+        offsets = self.attn.sampling_offsets(x).view(b, q, h, l, p, 2)
+        weights = self.attn.attention_weights(x).view(b, q, h, l * p).softmax(-1).view(b, q, h, l, p)
+        place = reference[:, :, None, None, None, :2]
+        if reference.shape[-1] == 2:
+            places = place + offsets / torch.tensor(MAPS).flip(1)[None, None, None, :, None, :]
+        else:
+            places = place + offsets / p * reference[:, :, None, None, None, 2:] * 0.5
+        out, start = 0, 0
+        value = self.attn.value_proj(x)
+        for i, (rows, columns) in enumerate(MAPS):
+            level = value[:, start:start + rows * columns].view(b, rows, columns, h, d).permute(0, 3, 4, 1, 2)
+            grid = (2 * places[:, :, :, i] - 1).transpose(1, 2).flatten(0, 1)
+            seen = F.grid_sample(level.flatten(0, 1), grid, align_corners=False).view(b, h, d, q, p)
+            out = out + (seen * weights[:, :, :, i].permute(0, 2, 1, 3)[:, :, None]).sum(-1)
+            start += rows * columns
+        return x + self.attn.output_proj(out.permute(0, 3, 1, 2).reshape(b, q, c))
+
+
+def centres():
+    grids = [torch.meshgrid((torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w, indexing='ij') for h, w in MAPS]
+    return torch.cat([torch.stack((x, y), -1).view(-1, 2) for y, x in grids])[None]
+
+
+for of, dims in [('points', 8), ('boxes', 8), ('points', 6)]:
+    reference = centres() if of == 'points' else uniform('boxes', (2, 30, 4), 0.1, 0.9)
+    case('DeformableAttention', dict(dims=dims, heads=2, points=3, of=of), (2, 30, dims),
+         lambda x, n, r=reference, c=dims: filled(DeformableAttention(c, 2, 3), n)(x, r))
+
+for k in [1, 7, 40]:
+    case('topIndices', dict(k=k), (2, 40), lambda x, n, k=k: x.topk(k).indices.float())
+case('gatherRows', dict(k=5), (2, 12, 3),
+     lambda x, n: torch.gather(x, 1, x[..., 0].topk(5).indices[..., None].expand(-1, -1, 3)))
+
+
+def sine_embedding(x, features, temperature):
+    j = torch.arange(features, dtype=torch.float64)
+    angle = x.double()[..., None] * 2 * np.pi / temperature**(2 * (j // 2) / features)
+    return torch.where(j % 2 == 0, angle.sin(), angle.cos()).flatten(2)
+
+
+case('sineEmbedding', dict(features=8, temperature=10000), (2, 5, 4), lambda x, n: sine_embedding(x, 8, 10000.0), 0.0, 1.0)
 
 
 class Sequence(nn.Sequential):

@@ -1,5 +1,6 @@
 /** An RTMO of a few thousand weights, from MMPose's formula: finds people everywhere, and the same ones every time. */
 import { encodeSafetensors, type StateDict } from '../../src/checkpoint/index.js';
+import type { ConfigDict } from '../../src/config.js';
 import { buildPoseEstimator } from '../../src/models/builder.js';
 import { namedParameters } from '../../src/nn/module.js';
 import { weightTensor } from '../golden/formula.js';
@@ -40,9 +41,14 @@ export const TINY_RTMO = {
 };
 
 /** Its weights as a `.safetensors` file. */
-export async function tinyRtmoWeights(): Promise<Uint8Array<ArrayBuffer>> {
+export function tinyRtmoWeights(): Promise<Uint8Array<ArrayBuffer>> {
+  return formulaWeights(TINY_RTMO.model);
+}
+
+/** Weights of any model by MMPose's formula. */
+export async function formulaWeights(model: ConfigDict): Promise<Uint8Array<ArrayBuffer>> {
   const stateDict: StateDict = new Map(
-    [...namedParameters(await buildPoseEstimator(TINY_RTMO.model))]
+    [...namedParameters(await buildPoseEstimator(model))]
       .filter(([, { persistent }]) => persistent)
       .map(([name, { shape }]) => {
         const { data } = weightTensor(name, shape, { gain: 1.25, norm: [0.5, 1] });

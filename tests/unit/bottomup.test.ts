@@ -52,7 +52,54 @@ describe('configs', () => {
     dcc_cfg: { in_channels: 32, feat_channels: 8, num_bins: [4, 4] },
   };
 
+  const layer = { self_attn_cfg: { embed_dims: 32, num_heads: 4 }, ffn_cfg: { embed_dims: 32 } };
+  const edpose = {
+    ...{ type: 'EDPoseHead', num_queries: 20, as_two_stage: true },
+    encoder: { num_layers: 1, layer_cfg: layer },
+    decoder: {
+      num_layers: 6,
+      embed_dims: 32,
+      num_group: 4,
+      layer_cfg: { ...layer, cross_attn_cfg: { embed_dims: 32 } },
+    },
+    out_head: { num_classes: 2 },
+    positional_encoding: { num_pos_feats: 16 },
+    denosing_cfg: { dn_labelbook_size: 3 },
+    data_decoder: { type: 'EDPoseLabel', num_select: 4 },
+  };
+  const edposeWith = (part: 'encoder' | 'decoder' | 'out_head', changes: object) => () =>
+    buildHead({ ...edpose, [part]: { ...edpose[part], ...changes } });
+
   test.each([
+    ['ED-Pose', () => buildHead({ ...edpose, as_two_stage: false }), /as_two_stage: found false; expected true/],
+    ['its codec', () => buildHead({ ...edpose, data_decoder: { type: 'EDPoseLable' } }), /head\.data_decoder\.type/],
+    ['its decoder', edposeWith('decoder', { num_box_decoder_layers: 6 }), /expected less than num_layers, 6/],
+    ['its queries', edposeWith('decoder', { query_dim: 2 }), /query_dim: found 2; expected 4/],
+    ['its width', edposeWith('decoder', { embed_dims: 64 }), /decoder\.embed_dims: found 64; expected 32/],
+    ['its encoder', edposeWith('encoder', { num_layers: 0 }), /encoder\.num_layers: found 0/],
+    ['its last layers', edposeWith('out_head', { num_pred_layer: 3 }), /num_pred_layer: found 3; expected 6/],
+    ['their sharing', edposeWith('out_head', { dec_pred_bbox_embed_share: true }), /share: found true; expected false/],
+    [
+      'its positions',
+      () => buildHead({ ...edpose, positional_encoding: { num_pos_feats: 8 } }),
+      /positional_encoding: found 16 channels; expected 32/,
+    ],
+    [
+      'its attention',
+      edposeWith('encoder', { layer_cfg: { ...layer, self_attn_cfg: { embed_dims: 32, num_heads: 5 } } }),
+      /self_attn_cfg\.num_heads: found 5 heads for 32 channels/,
+    ],
+    [
+      'a group norm',
+      () =>
+        buildNeck({
+          type: 'ChannelMapper',
+          in_channels: [8],
+          out_channels: 6,
+          norm_cfg: { type: 'GN', num_groups: 4 },
+        }),
+      /num_groups: found 4 for 6 channels/,
+    ],
     ['a head', () => buildHead({ ...rtmo, num_keypoints: 0 }), /head\.num_keypoints: found 0/],
     ['its branches', () => buildHead({ ...rtmo, head_module_cfg: { in_channel: 64 } }), /Did you mean "in_channels"/],
     ['its strides', () => buildHead({ ...rtmo, featmap_strides: [] }), /featmap_strides: found \[\]/],
@@ -120,5 +167,30 @@ describe('configs', () => {
     // Over the input instead of into it: the shorter side is 512 px.
     expect(fromCodec.place([800, 600]).inputSize).toEqual([704, 512]);
     expect(() => bottomupResize({ model })).toThrow(/BottomupResize/);
+  });
+
+  test('ED-Pose: the longer or the shorter side decides, and margins there are none', () => {
+    const model = { type: 'BottomupPoseEstimator', head: { type: 'EDPoseHead' } };
+    const step = { type: 'BottomupRandomChoiceResize', scales: [[80, 133]], keep_ratio: true, backend: 'pillow' };
+    const pipeline = bottomupResize({ model, test_pipeline: [step] });
+    expect(pipeline.inputSize).toEqual([133, 80]);
+    expect(pipeline.place([640, 427]).inputSize).toEqual([120, 80]);
+    expect(pipeline.place([640, 100]).inputSize).toEqual([133, 21]);
+    expect(pipeline.place([300, 400]).inputSize).toEqual([80, 107]);
+    // MMPose takes the ratio of the other axis: 21 of 100 rows, and 133 of 640 columns.
+    const { inputScale, inputCenter } = pipeline.place([640, 100]);
+    expect([...inputScale.data].map((v) => v.toFixed(2))).toEqual(['633.33', '101.05']);
+    expect([...inputCenter.data].map((v) => v.toFixed(2))).toEqual(['316.67', '50.53']);
+    expect(bottomupResize({ model }).place([640, 427]).inputSize).toEqual([1199, 800]);
+    const several = {
+      ...step,
+      scales: [
+        [80, 133],
+        [90, 133],
+      ],
+    };
+    expect(() => bottomupResize({ model, test_pipeline: [several] })).toThrow(/scales: found 2; expected one/);
+    const other = { ...step, backend: 'tifffile' };
+    expect(() => bottomupResize({ model, test_pipeline: [other] })).toThrow(/backend: found "tifffile"/);
   });
 });

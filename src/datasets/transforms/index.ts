@@ -14,6 +14,8 @@ export const TRANSFORMS: Registry<TransformClass> = /* @__PURE__ */ new Registry
   TopdownAffine: () => import('./topdown_transforms.js').then((m) => m.TopdownAffine),
   BottomupResize: () => import('./bottomup_transforms.js').then((m) => m.BottomupResize),
   BottomupRandomAffine: () => import('./bottomup_transforms.js').then((m) => m.BottomupRandomAffine),
+  BottomupRandomChoiceResize: () =>
+    import('./bottomup_random_choice_resize.js').then((m) => m.BottomupRandomChoiceResize),
   PackPoseInputs: () => import('./formatting.js').then((m) => m.PackPoseInputs),
 });
 

@@ -52,6 +52,11 @@ export abstract class BottomupHead extends BaseHead {
     this.where = where;
   }
 
+  /** Whether pictures may come with margins of the preprocessor. */
+  get takesMargins(): boolean {
+    return true;
+  }
+
   /** Decodes what `predictTensors` gave for one picture. */
   abstract predictPicture(picture: PictureOutputs): Promise<PicturePrediction>;
 

@@ -27,6 +27,7 @@ export const HEADS = /*@__PURE__*/ new Registry<HeadClass>('HEADS', {
   TrajectoryRegressionHead: () =>
     import('./regression_heads/temporal_regression_head.js').then((m) => m.TrajectoryRegressionHead),
   DEKRHead: () => import('./hybrid_heads/dekr_head.js').then((m) => m.DEKRHead),
+  EDPoseHead: () => import('./transformer_heads/edpose_head.js').then((m) => m.EDPoseHead),
   RTMOHead: () => import('./hybrid_heads/rtmo_head.js').then((m) => m.RTMOHead),
   VisPredictHead: () => import('./hybrid_heads/vis_head.js').then((m) => m.VisPredictHead),
   YOLOXPoseHead: () => import('./hybrid_heads/yoloxpose_head.js').then((m) => m.YOLOXPoseHead),

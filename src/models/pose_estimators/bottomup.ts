@@ -18,6 +18,12 @@ export class BottomupPoseEstimator extends BasePoseEstimator {
         'model.head: found a head for single persons; expected one for whole pictures, or type "TopdownPoseEstimator".',
       );
     }
+    const divisor = this.dataPreprocessor.padSizeDivisor;
+    if (parts.head && !parts.head.takesMargins && divisor !== 1) {
+      throw new ConfigError(
+        `model.data_preprocessor.pad_size_divisor: found ${divisor}; expected 1: the head would take the margins for picture.`,
+      );
+    }
   }
 
   /**

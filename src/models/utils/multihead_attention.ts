@@ -102,14 +102,20 @@ export class PositionalAttention extends Module<Tensor3D, Tensor3D> {
     for (const bias of [this.query_key_bias, this.value_bias]) bias.upload();
   }
 
-  /** @param positions - that `x` is compared with, [1, L, C] */
-  override forward(x: Tensor3D, positions?: Tensor3D): Tensor3D {
+  /**
+   * @param positions - that `x` is compared with, [1, L, C] or [N, L, C]
+   * @param look - who looks at whom; default: everybody at everybody
+   */
+  override forward(x: Tensor3D, positions?: Tensor3D, look: Attend = attend): Tensor3D {
     const compared: Tensor3D = positions ? tf.add(x, positions) : x;
     const [q, k] = tf.split<Tensor3D>(project(compared, this.query_key_weight, this.query_key_bias), 2, 2);
     const v = project(x, this.value_weight, this.value_bias);
-    return this.out_proj.forward(attend(q, k, v, this.#numHeads)) as Tensor3D;
+    return this.out_proj.forward(look(q, k, v, this.#numHeads)) as Tensor3D;
   }
 }
+
+/** Values [N, L, C] that each query takes from the tokens, heads side by side; the scale of the scores is in q. */
+export type Attend = (q: Tensor3D, k: Tensor3D, v: Tensor3D, numHeads: number) => Tensor3D;
 
 /** q [N, L, C] looks at k and v [N, M, C]; the scale of the scores is in q. */
 function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, numHeads: number): Tensor3D {
@@ -118,13 +124,13 @@ function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, numHeads: number): Tensor
 }
 
 /** [N, L, C] -> [N heads, L, C / heads] */
-function splitHeads(x: Tensor3D, h: number): Tensor3D {
+export function splitHeads(x: Tensor3D, h: number): Tensor3D {
   const [n, length, dims] = x.shape;
   return tf.reshape(tf.transpose(tf.reshape(x, [n, length, h, dims / h]), [0, 2, 1, 3]), [n * h, length, dims / h]);
 }
 
 /** [N heads, L, C / heads] -> [N, L, C] */
-function joinHeads(x: Tensor3D, h: number): Tensor3D {
+export function joinHeads(x: Tensor3D, h: number): Tensor3D {
   const [rows, length, d] = x.shape;
   const n = rows / h;
   return tf.reshape(tf.transpose(tf.reshape(x, [n, h, length, d]), [0, 2, 1, 3]), [n, length, h * d]);

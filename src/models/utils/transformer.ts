@@ -1,4 +1,4 @@
-/** Parts of transformers that RTMO uses (MMPose: `mmpose/models/utils/transformer.py`). */
+/** Parts of transformers that RTMO and ED-Pose use (MMPose: `mmpose/models/utils/transformer.py`). */
 import { readConfig, REQUIRED } from '../../config.js';
 import { ConfigError } from '../../errors.js';
 import type { ActCfg } from '../../nn/act.js';
@@ -8,7 +8,7 @@ import * as tf from '../../tf.js';
 import type { Tensor3D } from '../../tf.js';
 import { checkCount } from './conv_layer.js';
 import { FFN } from './ffn.js';
-import { PositionalAttention } from './multihead_attention.js';
+import { PositionalAttention, type Attend } from './multihead_attention.js';
 
 /** Cosines and sines of positions at a geometric series of wavelengths. Tables are made on the CPU: GPUs' sines are rough. */
 export class SinePositionalEncoding extends Module<never, never> {
@@ -90,16 +90,28 @@ export class FixedParameter extends Parameter {
 }
 
 /** mmcv's `MultiheadAttention`: PyTorch's, with a shortcut, and positions added to queries and keys. */
-class ShortcutAttention extends Module<Tensor3D, Tensor3D> {
+export class ShortcutAttention extends Module<Tensor3D, Tensor3D> {
   readonly attn: PositionalAttention;
+  readonly dims: number;
 
   constructor(dims: number, numHeads: number, where: string) {
     super();
+    this.dims = dims;
     this.attn = new PositionalAttention(dims, numHeads, where);
   }
 
-  override forward(x: Tensor3D, positions?: Tensor3D): Tensor3D {
-    return tf.add(x, this.attn.forward(x, positions));
+  /** As of `PositionalAttention`. */
+  override forward(x: Tensor3D, positions?: Tensor3D, look?: Attend): Tensor3D {
+    return tf.add(x, this.attn.forward(x, positions, look));
+  }
+
+  /** @throws ConfigError */
+  static fromConfig(config: Readonly<Record<string, unknown>>, where: string): ShortcutAttention {
+    const cfg = readConfig<SelfAttnCfg>(config, where, {
+      ...{ embed_dims: REQUIRED, num_heads: REQUIRED, dropout: 0, batch_first: true },
+    });
+    checkCount(cfg.embed_dims, `${where}.embed_dims`);
+    return new ShortcutAttention(cfg.embed_dims, cfg.num_heads, `${where}.num_heads`);
   }
 }
 
@@ -115,6 +127,23 @@ interface FfnCfg {
   readonly act_cfg: ActCfg;
 }
 
+/**
+ * The feed-forward network of a layer of `dims` channels.
+ *
+ * @throws ConfigError
+ */
+export function buildFfn(config: Readonly<Record<string, unknown>>, dims: number, where: string): FFN {
+  const cfg = readConfig<FfnCfg>(config, where, {
+    ...{ embed_dims: 256, feedforward_channels: 1024, num_fcs: 2, ffn_drop: 0, act_cfg: { type: 'ReLU' } },
+  });
+  if (cfg.num_fcs !== 2) throw new ConfigError(`${where}.num_fcs: found ${cfg.num_fcs}; expected 2.`);
+  if (cfg.embed_dims !== dims) {
+    throw new ConfigError(`${where}.embed_dims: found ${cfg.embed_dims}; expected ${dims}, as in self_attn_cfg.`);
+  }
+  checkCount(cfg.feedforward_channels, `${where}.feedforward_channels`);
+  return new FFN(dims, cfg.feedforward_channels, cfg.act_cfg);
+}
+
 /** Self-attention and a feed-forward network, each with a shortcut and followed by a layer norm. */
 export class DetrTransformerEncoderLayer extends Module<Tensor3D, Tensor3D> {
   readonly self_attn: ShortcutAttention;
@@ -128,23 +157,10 @@ export class DetrTransformerEncoderLayer extends Module<Tensor3D, Tensor3D> {
       where,
       { self_attn_cfg: { embed_dims: 256, num_heads: 8 }, ffn_cfg: {}, norm_cfg: { type: 'LN' } },
     );
-    const attn = readConfig<SelfAttnCfg>(cfg.self_attn_cfg, `${where}.self_attn_cfg`, {
-      ...{ embed_dims: REQUIRED, num_heads: REQUIRED, dropout: 0, batch_first: true },
-    });
-    const ffn = readConfig<FfnCfg>(cfg.ffn_cfg, `${where}.ffn_cfg`, {
-      ...{ embed_dims: 256, feedforward_channels: 1024, num_fcs: 2, ffn_drop: 0, act_cfg: { type: 'ReLU' } },
-    });
-    if (ffn.num_fcs !== 2) throw new ConfigError(`${where}.ffn_cfg.num_fcs: found ${ffn.num_fcs}; expected 2.`);
-    if (ffn.embed_dims !== attn.embed_dims) {
-      throw new ConfigError(
-        `${where}.ffn_cfg.embed_dims: found ${ffn.embed_dims}; expected ${attn.embed_dims}, as in self_attn_cfg.`,
-      );
-    }
-    checkCount(attn.embed_dims, `${where}.self_attn_cfg.embed_dims`);
-    checkCount(ffn.feedforward_channels, `${where}.ffn_cfg.feedforward_channels`);
-    this.self_attn = new ShortcutAttention(attn.embed_dims, attn.num_heads, `${where}.self_attn_cfg.num_heads`);
-    this.ffn = new FFN(attn.embed_dims, ffn.feedforward_channels, ffn.act_cfg);
-    this.norms = [new LayerNorm(attn.embed_dims), new LayerNorm(attn.embed_dims)];
+    this.self_attn = ShortcutAttention.fromConfig(cfg.self_attn_cfg, `${where}.self_attn_cfg`);
+    const { dims } = this.self_attn;
+    this.ffn = buildFfn(cfg.ffn_cfg, dims, `${where}.ffn_cfg`);
+    this.norms = [new LayerNorm(dims), new LayerNorm(dims)];
   }
 
   override forward(x: Tensor3D, positions?: Tensor3D): Tensor3D {

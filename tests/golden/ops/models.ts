@@ -17,7 +17,7 @@ import { BatchNorm2d } from '../../../src/nn/norm.js';
 import { Conv2d } from '../../../src/nn/conv.js';
 import { loadStateDict } from '../../../src/nn/load_state_dict.js';
 import { disposeModule, Module, prepareModule, type AnyModule, type Feats } from '../../../src/nn/module.js';
-import type { Registry } from '../../../src/registry.js';
+import { stripScope, type Registry } from '../../../src/registry.js';
 import * as tf from '../../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../../src/tf.js';
 import type { GoldenSummary, GoldenTensor } from '../format.js';
@@ -44,7 +44,9 @@ async function model(ctx: CaseContext): Promise<Comparison[]> {
     await loadStateDict(network.root, formulaStateDict(ctx), { source: ctx.name });
     backend.run(() => prepareModule(network.root));
     comparisons.push(...(await compareOutputs(ctx, network)));
-    const file = String(config.type).startsWith('Bottomup') ? './models_bottomup.ts' : './models_predict.ts';
+    const file = stripScope(String(config.type)).startsWith('Bottomup')
+      ? './models_bottomup.ts'
+      : './models_predict.ts';
     const predict = network.estimator && ctx.predict && PREDICT[file];
     if (predict) comparisons.push(...(await (await predict()).comparePredict(ctx, network.estimator!)));
   } finally {
