@@ -121,8 +121,8 @@ describe('size', () => {
    * 536 until V2VNet came (2); 538 until MotionBERT came (2); 540 until hands in space came (2); 542 until ED-Pose came (11).
    */
   test.each([
-    ['inpose.iife.js', 552],
-    ['inpose.bundle.mjs', 552],
+    ['inpose.iife.js', 554],
+    ['inpose.bundle.mjs', 554],
   ])('%s', async (file, budget) => {
     expect(await gzipped(file)).toBeLessThan(budget * 1000);
   });
@@ -131,8 +131,9 @@ describe('size', () => {
     expect((await stat(join(installed, 'dist/inpose-default.safetensors'))).size).toBeLessThan(2_500_000);
   });
 
+  /** 4.50 MB until ED-Pose, lifting, MotionBERT, hands in space, TCN and V2VNet came: their code is in it three times, once per build. */
   test('of the whole package', async () => {
-    expect((await stat(tarball)).size).toBeLessThan(4_500_000);
+    expect((await stat(tarball)).size).toBeLessThan(4_600_000);
   });
 });
 
