@@ -16,7 +16,8 @@ import { CASES, checkBoxes, detectorWeights, pictureOf } from '../support/rtmdet
 const counts = () => tf.engine().state.numTensors;
 
 describe.each(['wasm', 'webgl', 'webgpu'] as const)('%s', (backend) => {
-  test.each(CASES)('$name', async (c) => {
+  // The others have the same operations, and a software WebGL takes 9 s for each.
+  test.each(backend === 'webgl' ? CASES.slice(0, 1) : CASES)('$name', async (c) => {
     const model = await initDetector(c.config, await detectorWeights(c), { backend });
     const before = counts();
     const first = await inferenceDetector(model, pictureOf(c), { timestamp: 40 });
