@@ -2,7 +2,7 @@
 
 python export.py --ckpt ema.pth --out ../models/inpose-default.safetensors [--scale S | --calibrate HELDOUT.npz]
 
-The network gets the layer of `readout.py`. MMPose's decoders take a map's peak as the score. `--calibrate` finds the factor that makes the peak the best estimate of "this joint
+MMPose's decoders take a map's peak as the score. `--calibrate` finds the factor that makes the peak the best estimate of "this joint
 is right" (similarity above 0.5) on held-out crops, and folds it into the last layer.
 """
 import argparse
@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 import metrics
-import readout
 from model import FLIP, JOINTS, build
 
 # MMPose's configs/_base_/datasets/coco.py
@@ -84,7 +83,6 @@ def main():
     c = torch.load(o.ckpt, map_location='cpu')
     net = build(c['config']).eval()
     net.load_state_dict(c['state_dict'])
-    net = readout.add(net)
     scale = o.scale
     if o.calibrate:
         from evaluate import predict, read
@@ -100,7 +98,7 @@ def main():
         net.head.final_layer.weight *= scale
         net.head.final_layer.bias *= scale
     tensors = halves(net.state_dict())
-    meta = {'format': 'pt', 'inpose.config': json.dumps(net.config, separators=(',', ':')),
+    meta = {'format': 'pt', 'inpose.config': json.dumps(c['config'], separators=(',', ':')),
             'inpose.dataset_meta': json.dumps(dataset_meta(), separators=(',', ':')),
             'inpose.state_dict_versions': json.dumps({'head': 2})}      # HeatmapHead._version: no old names to convert
     if o.reference:

@@ -224,22 +224,21 @@ class Deconv2(nn.ConvTranspose2d):
 
 
 class HeatmapHead(nn.Module):
-    def __init__(self, in_channels, out_channels, deconv_out_channels=None, conv_out_channels=None, conv_kernel_sizes=None,
-                 final_layer=None, **_):
+    def __init__(self, in_channels, out_channels, deconv_out_channels=None, conv_out_channels=None, final_layer=None, **_):
         super().__init__()
         layers, convs, c = [], [], in_channels
         for d in deconv_out_channels or ():
             layers += [Deconv2(c, d), nn.BatchNorm2d(d), nn.ReLU(inplace=True)]
             c = d
-        for d, k in zip(conv_out_channels or (), conv_kernel_sizes or ()):
-            convs += [conv(c, d, k, bias=True), nn.BatchNorm2d(d), nn.ReLU(inplace=True)]
+        for d in conv_out_channels or ():
+            convs += [conv(c, d, 3, bias=True), nn.BatchNorm2d(d), nn.ReLU(inplace=True)]
             c = d
         self.deconv_layers, self.conv_layers = nn.Sequential(*layers), nn.Sequential(*convs)
-        self.final_layer = nn.Conv2d(c, out_channels, **(final_layer or dict(kernel_size=1)))
+        k = (final_layer or dict(kernel_size=1))['kernel_size']
+        self.final_layer = conv(c, out_channels, k, bias=True)
 
     def forward(self, x):
-        x = self.conv_layers(self.deconv_layers(x))
-        return self.final_layer(x) if self.final_layer.groups > 1 else for_tensor_cores(self.final_layer, x)
+        return for_tensor_cores(self.final_layer, self.conv_layers(self.deconv_layers(x)))
 
 
 class PoseEstimator(nn.Module):
@@ -247,7 +246,6 @@ class PoseEstimator(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        self.config = config
         m = config['model']
         self.backbone = dict(HRNet=HRNet, ResNet=ResNet)[m['backbone']['type']](
             **{k: v for k, v in m['backbone'].items() if k != 'type'})

@@ -20,7 +20,6 @@ import codec
 import fused
 import loss
 import metrics
-import readout
 import workers
 from compose import Composer
 from draw import sheet
@@ -80,7 +79,7 @@ class Trainer:
         self.config = CONFIGS[o.config]()
         self.net = build(self.config).to(self.device, memory_format=torch.channels_last)
         if o.init:
-            self.net.load_state_dict(readout.remove(load(o.init)).state_dict())
+            self.net.load_state_dict(load(o.init).state_dict())
         self.ema = build(self.config).to(self.device, memory_format=torch.channels_last).eval()
         self.ema.load_state_dict(self.net.state_dict())
         decay = [p for p in self.net.parameters() if p.ndim > 1]
