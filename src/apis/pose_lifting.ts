@@ -1,9 +1,9 @@
 /** Poses in space from 2-D ones (MMPose: `inference_pose_lifter_model` of `mmpose/apis/inference_3d.py`). */
-import type { LiftingCodec } from '../codecs/utils/lifting.js';
+import type { LiftingCodec, PictureSize } from '../codecs/utils/lifting.js';
 import { readConfig } from '../config.js';
 import { ConfigError, InputError } from '../errors.js';
 import type { PoseLifter } from '../models/pose_estimators/index.js';
-import { full, type NdArray } from '../ndarray.js';
+import { concatRows, full, type NdArray } from '../ndarray.js';
 import type { InstanceData, PoseDataSample, SampleMetainfo } from '../structures/pose_data_sample.js';
 import { sliceInstances } from '../structures/utils.js';
 import * as tf from '../tf.js';
@@ -51,7 +51,7 @@ export async function inferencePoseLifterModel(
   if (poseResults2d.length === 0)
     throw new InputError('inferencePoseLifterModel: found no frames; expected one or more.');
   if (model.queue.closed) throw model.queue.closed;
-  const targetIndex = lifter.causal ? poseResults2d.length - 1 : Math.floor(poseResults2d.length / 2);
+  const targetIndex = lifter.targetFrame(poseResults2d.length);
   const target = poseResults2d[targetIndex];
   const { normPose2d = false, withTrackId = target.predInstances?.trackIds !== undefined } = options;
   const average = normPose2d ? averageBox(model, poseResults2d) : null;
@@ -77,7 +77,7 @@ async function predict(
   model: PoseModel,
   sequences: readonly PoseSequence[],
   target: PoseDataSample,
-  size: { readonly w: number; readonly h: number },
+  size: PictureSize,
 ): Promise<PoseDataSample[]> {
   const lifter = requireLifter(model);
   const input = inputsOf(lifter, sequences, size);
@@ -109,11 +109,7 @@ function personOf(
 }
 
 /** [N, 1, T, C] or [N, T, K, C], as the head's codec arranges keypoints. */
-function inputsOf(
-  { head }: PoseLifter,
-  sequences: readonly PoseSequence[],
-  size: { readonly w: number; readonly h: number },
-): NdArray {
+function inputsOf({ head }: PoseLifter, sequences: readonly PoseSequence[], size: PictureSize): NdArray {
   const codec = head?.decoder as LiftingCodec | null | undefined;
   if (!codec?.encodeKeypoints) {
     throw new ConfigError(
@@ -125,10 +121,8 @@ function inputsOf(
     return codec.encodeKeypoints(keypoints, visible, size);
   });
   const [frames, k, columns] = encoded[0].shape;
-  const data = new Float32Array(encoded.length * encoded[0].data.length);
-  encoded.forEach((one, i) => data.set(one.data, i * one.data.length));
   const shape = codec.reshapeKeypoints ? [1, frames, k * columns] : [frames, k, columns];
-  return { data, shape: [encoded.length, ...shape] };
+  return { data: concatRows(encoded).data, shape: [encoded.length, ...shape] };
 }
 
 interface AverageBox {

@@ -7,6 +7,8 @@ import { ConfigError, InputError } from '../errors.js';
 import type { NdArray } from '../ndarray.js';
 import type { AuxiliaryAnnotations, DecodedKeypoints, EncodedLabels } from './base.js';
 import {
+  LIFTING_INSTANCES,
+  LIFTING_LABELS,
   type LiftingCodec,
   type LiftingLayout,
   arrangeKeypoints,
@@ -54,15 +56,8 @@ const f32 = Math.fround;
 
 export class ImagePoseLifting implements LiftingCodec {
   static readonly auxiliaryEncodeKeys = ['lifting_target', 'lifting_target_visible'];
-  static readonly instanceMappingTable = {
-    lifting_target: 'lifting_target',
-    lifting_target_visible: 'lifting_target_visible',
-  };
-  static readonly labelMappingTable = {
-    trajectory_weights: 'trajectory_weights',
-    lifting_target_label: 'lifting_target_label',
-    lifting_target_weight: 'lifting_target_weight',
-  };
+  static readonly instanceMappingTable = LIFTING_INSTANCES;
+  static readonly labelMappingTable = LIFTING_LABELS;
 
   /** There is no picture. */
   readonly inputSize = [0, 0] as const;

@@ -7,6 +7,8 @@ import { InputError } from '../errors.js';
 import { type NdArray, full } from '../ndarray.js';
 import type { AuxiliaryAnnotations, DecodedKeypoints, EncodedLabels } from './base.js';
 import {
+  LIFTING_INSTANCES,
+  LIFTING_LABELS,
   type LiftingCodec,
   type PictureSize,
   encodeTarget,
@@ -33,19 +35,12 @@ export interface MotionBERTLabelConfig {
 }
 
 /** From a network's pose to millimetres, where no camera says otherwise. */
-const USUAL_FACTOR = 4;
+export const USUAL_FACTOR = 4;
 
 export class MotionBERTLabel implements LiftingCodec {
   static readonly auxiliaryEncodeKeys = ['lifting_target', 'lifting_target_visible', 'img_shape', 'factor'];
-  static readonly instanceMappingTable = {
-    lifting_target: 'lifting_target',
-    lifting_target_visible: 'lifting_target_visible',
-  };
-  static readonly labelMappingTable = {
-    trajectory_weights: 'trajectory_weights',
-    lifting_target_label: 'lifting_target_label',
-    lifting_target_weight: 'lifting_target_weight',
-  };
+  static readonly instanceMappingTable = LIFTING_INSTANCES;
+  static readonly labelMappingTable = LIFTING_LABELS;
 
   /** There is no picture. */
   readonly inputSize = [0, 0] as const;

@@ -6,6 +6,8 @@ import { REQUIRED, readConfig } from '../config.js';
 import type { NdArray } from '../ndarray.js';
 import type { AuxiliaryAnnotations, DecodedKeypoints, EncodedLabels } from './base.js';
 import {
+  LIFTING_INSTANCES,
+  LIFTING_LABELS,
   type LiftingCodec,
   type LiftingLayout,
   type PictureSize,
@@ -42,15 +44,8 @@ const f32 = Math.fround;
 
 export class VideoPoseLifting implements LiftingCodec {
   static readonly auxiliaryEncodeKeys = ['lifting_target', 'lifting_target_visible', 'img_shape'];
-  static readonly instanceMappingTable = {
-    lifting_target: 'lifting_target',
-    lifting_target_visible: 'lifting_target_visible',
-  };
-  static readonly labelMappingTable = {
-    trajectory_weights: 'trajectory_weights',
-    lifting_target_label: 'lifting_target_label',
-    lifting_target_weight: 'lifting_target_weight',
-  };
+  static readonly instanceMappingTable = LIFTING_INSTANCES;
+  static readonly labelMappingTable = LIFTING_LABELS;
 
   /** There is no picture. */
   readonly inputSize = [0, 0] as const;

@@ -2,9 +2,20 @@
 import { ConfigError, InputError } from '../../errors.js';
 import { type NdArray, full, sizeOf, zeros } from '../../ndarray.js';
 import type { AuxiliaryAnnotations, DecodedKeypoints, EncodedLabels, KeypointCodec } from '../base.js';
-import { requireRank } from './options.js';
+import { copyOf, requireRank } from './options.js';
 
 const f32 = Math.fround;
+
+/** Encoded name -> name in the data sample, for instances and labels. */
+export const LIFTING_INSTANCES = {
+  lifting_target: 'lifting_target',
+  lifting_target_visible: 'lifting_target_visible',
+};
+export const LIFTING_LABELS = {
+  trajectory_weights: 'trajectory_weights',
+  lifting_target_label: 'lifting_target_label',
+  lifting_target_weight: 'lifting_target_weight',
+};
 
 /** What a lifting codec says of keypoints and root; see the configs of the codecs. */
 export interface LiftingLayout {
@@ -79,9 +90,9 @@ export function encodeTarget(
   }
   const weight = visible ? binary(visible) : full([t, k], 1);
   // Without a visibility MMPose weighs by 1 / target[:, 2], which is keypoint 2 and not the depth.
-  const trajectoryWeights = visible ? weight : inverse(keypointOf(target, 2));
+  const trajectoryWeights = visible ? weight : inverse(meanOf(target, [2]));
   const root = meanOf(target, layout.rootIndex);
-  if (!zeroCenter) return { label: copy(target), weight, trajectoryWeights, root };
+  if (!zeroCenter) return { label: copyOf(target), weight, trajectoryWeights, root };
   const centred = subtractRoot(target, root);
   if (!lacksRoot(layout)) return { label: centred, weight, trajectoryWeights, root };
   const [index] = layout.rootIndex;
@@ -92,17 +103,8 @@ function inverse({ data, shape }: NdArray): NdArray {
   return { data: data.map((v) => 1 / v), shape };
 }
 
-/** [T, K, C] -> [T, C] */
-function keypointOf(target: NdArray, keypoint: number): NdArray {
-  return meanOf(target, [keypoint]);
-}
-
 function binary({ data, shape }: NdArray): NdArray {
   return { data: data.map((v) => (v > 0.5 ? 1 : 0)), shape };
-}
-
-function copy({ data, shape }: NdArray): NdArray {
-  return { data: data.slice(), shape };
 }
 
 /** Mean of some keypoints of [T, K, C]: [T, C]. */
@@ -191,7 +193,7 @@ export function targetLabels({ label, weight, trajectoryWeights, root }: Lifting
 /** What decoding is, once the numbers have their unit: root and scores. */
 export function decodeLifted(encoded: NdArray, root: NdArray | undefined, layout: LiftingLayout): DecodedKeypoints {
   requireRank(encoded, 3, 'decode', '[N, K, C]');
-  const keypoints = root && root.data.length > 0 ? restoreRoot(encoded, root, layout) : copy(encoded);
+  const keypoints = root && root.data.length > 0 ? restoreRoot(encoded, root, layout) : copyOf(encoded);
   return { keypoints, scores: full(keypoints.shape.slice(0, 2), 1) };
 }
 
@@ -218,10 +220,7 @@ function restoreRoot(keypoints: NdArray, root: NdArray, layout: LiftingLayout): 
 }
 
 /** The picture's size, `img_shape` [h, w]: MMPose has it as w and h of `camera_param`. */
-export function pictureSize(
-  { img_shape }: AuxiliaryAnnotations,
-  where: string,
-): { readonly w: number; readonly h: number } {
+export function pictureSize({ img_shape }: AuxiliaryAnnotations, where: string): PictureSize {
   const [h, w] = Array.isArray(img_shape) ? (img_shape as readonly number[]) : [];
   if (w > 0 && h > 0) return { w, h };
   throw new InputError(`${where}.encode: img_shape: found ${JSON.stringify(img_shape)}; expected [height, width], px.`);

@@ -32,6 +32,11 @@ export class PoseLifter extends BasePoseEstimator {
     return Boolean((this.backbone as { causal?: boolean }).causal);
   }
 
+  /** Which of so many frames the pose is of. */
+  targetFrame(frames: number): number {
+    return this.causal ? frames - 1 : Math.floor(frames / 2);
+  }
+
   /** Frames that one pose is made of; 1 where the backbone does not say. */
   get receptiveField(): number {
     return (this.backbone as { receptiveField?: number }).receptiveField ?? 1;
@@ -64,8 +69,7 @@ export class PoseLifter extends BasePoseEstimator {
   }
 
   #withPose(sample: PoseDataSample, { keypoints, keypointScores }: HeadPrediction): PoseDataSample {
-    const frames = keypoints.shape[0];
-    const at = this.causal ? frames - 1 : Math.floor(frames / 2);
+    const at = this.targetFrame(keypoints.shape[0]);
     const pose = rowOf({ data: Float32Array.from(keypoints.data), shape: keypoints.shape }, at);
     const scores = rowOf(keypointScores, at);
     const given = sample.predInstances ?? sample.gtInstances!;

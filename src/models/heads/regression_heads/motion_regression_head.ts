@@ -1,5 +1,6 @@
 /** MotionBERT's head (https://arxiv.org/abs/2210.06551; MMPose: `mmpose/models/heads/regression_heads/motion_regression_head.py`). */
 import type { KeypointCodec } from '../../../codecs/base.js';
+import { USUAL_FACTOR } from '../../../codecs/motionbert_label.js';
 import { readConfig, REQUIRED, type ConfigDict } from '../../../config.js';
 import { ConfigError } from '../../../errors.js';
 import type { NdArray } from '../../../ndarray.js';
@@ -21,9 +22,6 @@ interface MotionRegressionHeadConfig {
 }
 
 const SPEC = { in_channels: REQUIRED, out_channels: 3, embedding_size: 512, decoder: null };
-
-/** From a network's unit to millimetres, where no camera says otherwise, as in MMPose's inference. */
-const FACTOR = 4;
 
 class PreLogits extends Module<Tensor, Tensor> {
   readonly fc: Linear;
@@ -84,7 +82,7 @@ export class MotionRegressionHead extends LiftingHead {
     const encoded = { data, shape: [t, columns / this.#channels, this.#channels] };
     const one = (value: number): NdArray => ({ data: Float32Array.of(value), shape: [1] });
     const [h, w] = imgShape;
-    const { keypoints, scores } = this.decoder.decode(encoded, one(w), one(h), one(FACTOR));
+    const { keypoints, scores } = this.decoder.decode(encoded, one(w), one(h), one(USUAL_FACTOR));
     return { keypoints, keypointScores: scores };
   }
 }
