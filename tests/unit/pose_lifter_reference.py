@@ -4,7 +4,6 @@ Run with MMPose 1.3.2, MMEngine and MMCV to be imported: python3 tests/unit/pose
 Values are the golden set's `uniform` formula over a name, -1 to 1.
 """
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -19,20 +18,7 @@ from mmpose.apis.inference_3d import (collate_pose_sequence, convert_keypoint_de
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 
-F = np.float32
-
-
-def uniform(name, shape):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    out = []
-    for i in range(int(np.prod(shape))):
-        h = (seed + (i + 1) * 0x9E3779B9) & 0xFFFFFFFF
-        h = ((h ^ (h >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-        h = ((h ^ (h >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-        out.append(-1 + 2 * ((h ^ (h >> 16)) / 2**32))
-    return np.array(out, dtype=F).reshape(shape)
+from formula import F, uniform
 
 
 def plain(value):
@@ -41,7 +27,7 @@ def plain(value):
     return value
 
 
-def codec_case(config, frames, whole_input=True):
+def codec_case(config, frames):
     codec = KEYPOINT_CODECS.build(dict(config))
     k = config['num_keypoints']
     keypoints = 100 + 90 * uniform('keypoints', (frames, k, 2))
