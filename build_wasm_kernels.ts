@@ -13,8 +13,22 @@ import { fileURLToPath } from 'node:url';
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const KERNELS = path('src/backend/wasm/kernels');
 const OUTPUT = path('src/backend/wasm/kernel_bytes.ts');
-const UNITS = ['channels', 'conv', 'conv3x3', 'sample'];
-const SOURCES = ['block.h', ...UNITS.map((unit) => `${unit}.c`)];
+/**
+ * Dense convolutions with and without relaxed SIMD; the others, which wait for memory more than for arithmetic, once for all, since
+ * every byte here is in every bundle.
+ */
+const MODULES = {
+  simd: { units: ['conv', 'conv3x3'], flags: [] },
+  relaxedSimd: { units: ['conv', 'conv3x3'], flags: ['-mrelaxed-simd'] },
+  maps: { units: ['channels', 'depthwise', 'maps', 'sample'], flags: [] },
+} as const satisfies Record<string, ModuleSpec>;
+const UNITS = new Set(Object.values(MODULES).flatMap(({ units }) => units));
+const SOURCES = ['block.h', ...[...UNITS].map((unit) => `${unit}.c`)];
+
+interface ModuleSpec {
+  readonly units: readonly string[];
+  readonly flags: readonly string[];
+}
 
 const COMPILE = [
   '--target=wasm32-unknown-unknown',
@@ -26,17 +40,16 @@ const COMPILE = [
   ...['-mllvm', '-enable-nontrivial-unswitch=false'],
 ];
 const LINK = ['--no-entry', '--import-memory', '--strip-all', '-z', 'stack-size=0'];
-const VARIANTS = { simd: [], relaxedSimd: ['-mrelaxed-simd'] } as const satisfies Record<string, readonly string[]>;
 
 /** SHA-256 of all that decides about the bytes, apart from the compiler's version. */
 export function hashOfSources(): string {
-  const hash = createHash('sha256').update(JSON.stringify([COMPILE, LINK, VARIANTS]));
+  const hash = createHash('sha256').update(JSON.stringify([COMPILE, LINK, MODULES]));
   for (const file of SOURCES) hash.update(`\n${file}\n`).update(readFileSync(join(KERNELS, file), 'utf8'));
   return hash.digest('hex');
 }
 
-function compile(flags: readonly string[], folder: string): Buffer {
-  const objects = UNITS.map((unit) => {
+function compile({ units, flags }: ModuleSpec, folder: string): Buffer {
+  const objects = units.map((unit) => {
     const object = join(folder, `${unit}.o`);
     const source = join(KERNELS, `${unit}.c`);
     execFileSync(process.env.CLANG ?? 'clang-16', [...COMPILE, ...flags, '-c', source, '-o', object], {
@@ -64,8 +77,8 @@ function checkOwnsNoMemory(object: string): void {
 function build(): void {
   const folder = mkdtempSync(join(tmpdir(), 'kernels-'));
   try {
-    const entries = Object.entries(VARIANTS).map(
-      ([name, flags]) => `  ${name}: '${compile(flags, folder).toString('base64')}',`,
+    const entries = Object.entries(MODULES).map(
+      ([name, spec]) => `  ${name}: '${compile(spec, folder).toString('base64')}',`,
     );
     const head =
       '/** Written by `npm run build:wasm-kernels`: the compiled `kernels/*.c` in base64, and the hash of their sources. */';

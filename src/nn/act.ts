@@ -4,6 +4,7 @@
  */
 import { didYouMean } from '../config.js';
 import { ConfigError } from '../errors.js';
+import { sigmoid, silu } from '../ops/sigmoid.js';
 import * as tf from '../tf.js';
 import type { Tensor } from '../tf.js';
 import { Module } from './module.js';
@@ -19,7 +20,6 @@ export type Activation = <T extends Tensor>(x: T) => T;
 /** Activations that tfjs fuses into a convolution on every backend. */
 export type FusedActivation = 'linear' | 'relu' | 'relu6';
 
-const silu: Activation = (x) => tf.mul(x, tf.sigmoid(x));
 /** 0.5 x (1 + erf(x / sqrt 2)): PyTorch's exact GELU. */
 const gelu: Activation = (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
 /** x * relu6(x + 3) / 6, PyTorch's order of operations. */
@@ -52,7 +52,7 @@ const ACTIVATIONS: Readonly<Record<string, ActSpec>> = {
     build: (v) => (x) => tf.leakyRelu(x, (v.lower + v.upper) / 2),
   },
   ELU: { defaults: { alpha: 1 }, build: (v) => elu(v.alpha) },
-  Sigmoid: plain((x) => tf.sigmoid(x)),
+  Sigmoid: plain((x) => sigmoid(x)),
   Tanh: plain((x) => tf.tanh(x)),
   SiLU: plain(silu),
   Swish: plain(silu),

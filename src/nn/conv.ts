@@ -1,10 +1,11 @@
 /** 2-D convolutions with PyTorch's arguments and parameter names, on NHWC tensors. */
 import { ConfigError } from '../errors.js';
 import { sizeOf } from '../ndarray.js';
+import { hasWasmDepthwise, wasmDepthwiseConv2d } from '../ops/wasm/depthwise_conv2d.js';
 import * as tf from '../tf.js';
 import type { Tensor1D, Tensor4D } from '../tf.js';
 import type { FusedActivation } from './act.js';
-import { denseConv2d, tfPadding, type DenseConvOptions } from './dense_conv.js';
+import { activate, denseConv2d, tfPadding, type DenseConvOptions } from './dense_conv.js';
 import type { FoldableConv } from './fold.js';
 import { Module, Parameter, transpose } from './module.js';
 
@@ -103,6 +104,15 @@ export class Conv2d extends Module implements FoldableConv {
     return tf.stridedSlice(dense, [0, 0, 0, 0], dense.shape, [1, ...this.#stride, 1]) as Tensor4D;
   }
 
+  /** `activation(conv(x) + residual)`, in one kernel where the backend has it: the end of a residual block. */
+  forwardAdd(x: Tensor4D, residual: Tensor4D, activation: FusedActivation): Tensor4D {
+    const isPlain = this.#kernels === 'dense' && this.#dilation.every((d) => d === 1);
+    if (!isPlain) return activate(tf.add(this.forward(x), residual), activation);
+    const bias = this.bias?.tensor as Tensor1D | undefined;
+    const options = { strides: this.#stride, padding: this.#padding, dilations: this.#dilation, activation, residual };
+    return denseConv2d(x, this.weight, this.#filterShape(), bias, options);
+  }
+
   #run(x: Tensor4D, activation: FusedActivation, strides: [number, number]): Tensor4D {
     const options = { strides, padding: this.#padding, dilations: this.#dilation, activation };
     if (this.groupWeights.length > 0) return this.#runSplit(x, options);
@@ -111,6 +121,10 @@ export class Conv2d extends Module implements FoldableConv {
     if (kernels !== 'depthwise' && kernels !== 'pairs')
       return denseConv2d(x, this.weight, this.#filterShape(), bias, options);
     const filter = this.weight.tensor as Tensor4D;
+    if (kernels === 'depthwise' && this.#dilation.every((d) => d === 1) && hasWasmDepthwise(this.outChannels)) {
+      const kernel: [number, number] = [this.weight.shape[2], this.weight.shape[3]];
+      return wasmDepthwiseConv2d({ x, filter, bias }, { kernel, strides, padding: this.#padding }, activation);
+    }
     // tfjs's declaration leaves out explicit padding for depthwise kernels, its code does not.
     const [, , kh, kw] = this.weight.shape;
     const pad = tfPadding(this.#padding, [kh, kw], options) as number;
@@ -142,8 +156,7 @@ export class Conv2d extends Module implements FoldableConv {
     const sum = tf.sum(tf.reshape(pairs, [n * h * w * this.#groups, groupIn, groupOut]), 1);
     const map: Tensor4D = tf.reshape(sum, [n, h, w, this.outChannels]);
     const biased = bias ? tf.add<Tensor4D>(map, bias) : map;
-    if (activation === 'linear') return biased;
-    return activation === 'relu' ? tf.relu(biased) : tf.relu6(biased);
+    return activate(biased, activation);
   }
 }
 

@@ -33,6 +33,8 @@ export interface DenseConvOptions {
   readonly padding: readonly [h: number, w: number];
   readonly dilations: readonly [h: number, w: number];
   readonly activation: FusedActivation;
+  /** Of the output's shape, added before the activation. */
+  readonly residual?: Tensor4D;
 }
 
 /**
@@ -44,21 +46,28 @@ export function denseConv2d(
   weight: Parameter,
   shape: readonly [kh: number, kw: number, inputs: number, outputs: number],
   bias: Tensor1D | undefined,
-  { strides, padding, dilations, activation }: DenseConvOptions,
+  { strides, padding, dilations, activation, residual }: DenseConvOptions,
 ): Tensor4D {
   const [kh, kw, inChannels, outChannels] = shape;
   const geometry: ConvGeometry = { kernel: [kh, kw], inChannels, outChannels, strides, padding };
   if (dilations.every((d) => d === 1) && hasWasmConv(geometry)) {
     const packed = weight.arranged((filter) => packWasmFilter(filter as Tensor4D, geometry, [x.shape[1], x.shape[2]]));
-    return wasmConv2d({ x, packed, bias }, geometry, activation);
+    return wasmConv2d({ x, packed, bias, residual }, geometry, activation);
   }
-  return tf.fused.conv2d({
+  const y = tf.fused.conv2d({
     x,
     filter: weight.tensor as Tensor4D,
     bias,
     strides: strides as [number, number],
     pad: tfPadding(padding, [kh, kw], { strides, dilations }),
     dilations: dilations as [number, number],
-    activation,
+    activation: residual ? 'linear' : activation,
   });
+  return residual ? activate(tf.add(y, residual), activation) : y;
+}
+
+/** An activation by itself that other convolutions fuse. */
+export function activate(x: Tensor4D, activation: FusedActivation): Tensor4D {
+  if (activation === 'linear') return x;
+  return activation === 'relu' ? tf.relu(x) : tf.relu6(x);
 }

@@ -1,4 +1,5 @@
 /** Pooling with PyTorch's padding, `ceil_mode` and adaptive windows, on NHWC tensors. */
+import { meanWindows } from '../ops/mean_windows.js';
 import * as tf from '../tf.js';
 import type { Tensor3D, Tensor4D } from '../tf.js';
 import { pair, type Pair } from './conv.js';
@@ -114,7 +115,7 @@ function windowShares(axis: Axis, size: number, countPadding: boolean): Float32A
 
 /** Mean over height and width: [N, H, W, C] -> [N, 1, 1, C]. */
 export function globalAvgPool(x: Tensor4D): Tensor4D {
-  return tf.mean(x, [1, 2], true);
+  return meanWindows(x, [x.shape[1], x.shape[2]]);
 }
 
 /** PyTorch's `adaptive_avg_pool2d` to `[h, w]`: window i covers floor(i*H/h) to ceil((i+1)*H/h). */
@@ -122,10 +123,7 @@ export function adaptiveAvgPool2d(x: Tensor4D, [h, w]: readonly [number, number]
   const [n, height, width, channels] = x.shape;
   if (height === h && width === w) return x;
   if (h === 1 && w === 1) return globalAvgPool(x);
-  if (height % h === 0 && width % w === 0) {
-    const kernel: [number, number] = [height / h, width / w];
-    return tf.avgPool(x, kernel, kernel, 'valid');
-  }
+  if (height % h === 0 && width % w === 0) return meanWindows(x, [height / h, width / w]);
   // Windows of unequal size: one averaging matrix per axis.
   const rows = tf.tensor3d(averagingMatrix(height, h), [1, h, height]);
   const byRow: Tensor3D = tf.matMul(rows, tf.reshape(x, [n, height, width * channels]));

@@ -1,8 +1,9 @@
 /** PyTorch's `interpolate`: nearest, and bilinear with and without `align_corners`, on NHWC tensors. */
 import { ConfigError } from '../errors.js';
+import { addNearest, mulNearest, repeatsEvenly } from '../ops/combine_nearest.js';
 import * as tf from '../tf.js';
 import type { Tensor4D } from '../tf.js';
-import { Module } from './module.js';
+import { chain, Module, type Layers } from './module.js';
 
 export type ResizeMode = 'nearest' | 'bilinear';
 
@@ -41,8 +42,8 @@ export function resizeBy(x: Tensor4D, scaleFactor: number, options: Omit<ResizeO
 
 function resizeNearest(x: Tensor4D, [h, w]: [number, number], steps: [number, number], exact: boolean): Tensor4D {
   // Powers of two are exact in any precision; for the rest the sources are computed here, in PyTorch's float32.
-  const whole = (from: number, to: number) => Number.isInteger(Math.log2(to / from)) && to >= from;
-  if (exact && whole(x.shape[1], h) && whole(x.shape[2], w)) return tf.image.resizeNearestNeighbor(x, [h, w]);
+  if (exact && repeatsEvenly(x.shape[1], h) && repeatsEvenly(x.shape[2], w))
+    return tf.image.resizeNearestNeighbor(x, [h, w]);
   const rows = tf.gather(x, nearestSources(x.shape[1], h, steps[0]), 1);
   return tf.gather(rows, nearestSources(x.shape[2], w, steps[1]), 2);
 }
@@ -89,4 +90,24 @@ export class Upsample extends Module {
   override forward(x: Tensor4D): Tensor4D {
     return resizeBy(x, this.#scaleFactor, this.#options);
   }
+
+  /** `sum` plus what `forward` gives of x, which has the size of `sum`. */
+  addTo(sum: Tensor4D, x: Tensor4D): Tensor4D {
+    const isEven = [1, 2].every((axis) => repeatsEvenly(x.shape[axis], sum.shape[axis]));
+    return this.#options.mode === 'nearest' && isEven ? addNearest(sum, x) : tf.add(sum, this.forward(x));
+  }
+}
+
+/** `sum` plus `chain(layers, x)`, of the same shape; a last `Upsample` adds as it goes, without making the larger map. */
+export function addChain(sum: Tensor4D, layers: Layers, x: Tensor4D): Tensor4D {
+  const last = layers.at(-1);
+  if (!(last instanceof Upsample)) return tf.add(sum, chain(layers, x));
+  return tf.tidy(() => last.addTo(sum, chain(layers.slice(0, -1), x)));
+}
+
+/** x times a gate of one pixel, or of fewer than x, resized to it (nearest). */
+export function gate(x: Tensor4D, gates: Tensor4D): Tensor4D {
+  const [, h, w] = gates.shape;
+  const isEven = (h === 1 && w === 1) || (repeatsEvenly(h, x.shape[1]) && repeatsEvenly(w, x.shape[2]));
+  return isEven ? mulNearest(x, gates) : tf.mul(x, resize(gates, [x.shape[1], x.shape[2]]));
 }

@@ -2,7 +2,12 @@
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { hashOfSources } from '../../build_wasm_kernels.js';
-import { loadWasmKernels, type WasmKernels, type ConvShape } from '../../src/backend/wasm/wasm_kernels.js';
+import {
+  loadWasmKernels,
+  type ConvShape,
+  type DepthwiseShape,
+  type WasmKernels,
+} from '../../src/backend/wasm/wasm_kernels.js';
 import { KERNEL_SOURCES } from '../../src/backend/wasm/kernel_bytes.js';
 import { uniform } from '../golden/formula.js';
 
@@ -220,10 +225,146 @@ test('relaxed SIMD is taken where the engine has it', async () => {
   expect((await loadWasmKernels(MEMORIES.plain())).relaxed).toBe(true);
 });
 
-describe.each(['simd', 'relaxedSimd'] as const)('channels, %s', (variant) => {
+describe('depthwise', () => {
+  const memory = MEMORIES.plain();
+  const kernels = loadWasmKernels(memory);
+  const map = (n: number, h: number, w: number, channels: number, k: number): DepthwiseShape => ({
+    ...{ n, h, w, channels, kh: k, kw: k, strideY: 1, strideX: 1, oh: h, ow: w },
+    ...{ top: (k - 1) / 2, left: (k - 1) / 2 },
+  });
+  const shapes: readonly DepthwiseShape[] = [
+    map(1, 16, 12, 20, 3),
+    map(2, 9, 13, 8, 5),
+    map(1, 16, 12, 17, 13),
+    map(1, 7, 5, 4, 3),
+    map(2, 3, 9, 6, 3),
+    map(1, 1, 1, 5, 3),
+    // A filter larger than the image.
+    map(1, 4, 5, 9, 11),
+    { ...map(1, 16, 12, 40, 3), strideY: 2, strideX: 2, oh: 8, ow: 6 },
+    { ...map(2, 15, 21, 11, 5), strideY: 2, strideX: 2, oh: 8, ow: 11 },
+    { ...map(1, 8, 30, 12, 3), kh: 1, kw: 4, top: 0, left: 2, strideX: 3, ow: 10 },
+    // Zeros behind only, as TensorFlow's "same" with stride 2.
+    { ...map(1, 16, 12, 19, 3), strideY: 2, strideX: 2, top: 0, left: 0, oh: 8, ow: 6 },
+  ];
+
+  function definition(shape: DepthwiseShape, x: Float32Array, filter: Float32Array, bias: Float32Array | null) {
+    const { n, h, w, channels, kh, kw, strideY, strideX, top, left, oh, ow } = shape;
+    return Float64Array.from({ length: n * oh * ow * channels }, (_, i) => {
+      const [c, ox] = [i % channels, Math.floor(i / channels) % ow];
+      const [oy, image] = [Math.floor(i / channels / ow) % oh, Math.floor(i / channels / ow / oh)];
+      let sum = bias ? bias[c] : 0;
+      for (let tap = 0; tap < kh * kw; tap++) {
+        const [y, xx] = [oy * strideY - top + Math.floor(tap / kw), ox * strideX - left + (tap % kw)];
+        if (y < 0 || y >= h || xx < 0 || xx >= w) continue;
+        sum += x[((image * h + y) * w + xx) * channels + c] * filter[tap * channels + c];
+      }
+      return sum;
+    });
+  }
+
+  test.each(shapes.flatMap((shape) => [false, true].map((all) => ({ shape, all }))))('$shape, $all', async (data) => {
+    const { shape, all } = data;
+    const { n, h, w, channels, kh, kw, oh, ow } = shape;
+    const values = (name: string, size: number) => Float32Array.from(uniform(name, [size], -1, 1).data);
+    const [x, filter] = [values('x', n * h * w * channels), values('filter', kh * kw * channels)];
+    const bias = all ? values('bias', channels) : null;
+    const arena = new Arena(memory);
+    const addresses = {
+      ...{ input: arena.put(x), filter: arena.put(filter), bias: bias ? arena.put(bias) : undefined },
+      output: arena.reserve(4 * n * oh * ow * channels),
+    };
+    (await kernels).depthwise(addresses, shape, all);
+    expect(arena.intact()).toBe(true);
+    const wanted = definition(shape, x, filter, bias).map((value) => (all ? Math.max(value, 0) : value));
+    const found = arena.floats().slice(addresses.output / 4, addresses.output / 4 + wanted.length);
+    expect(difference(found, wanted)).toBeLessThan(1e-6);
+  });
+});
+
+describe('maps', () => {
+  const memory = MEMORIES.plain();
+  const kernels = loadWasmKernels(memory);
+  const values = (name: string, size: number) => Float32Array.from(uniform(name, [size], -1, 1).data);
+
+  test.each([
+    [1, 64, 48, 20, 64, 48],
+    [2, 12, 9, 6, 3, 3],
+    [1, 8, 6, 3, 2, 6],
+    [1, 4, 4, 1, 4, 4],
+  ])('meanWindows of %i x %i x %i x %i in %i x %i', async (n, h, w, channels, kh, kw) => {
+    const arena = new Arena(memory);
+    const x = values('x', n * h * w * channels);
+    const [input, count] = [arena.put(x), (n * h * w * channels) / kh / kw];
+    const output = arena.reserve(4 * count);
+    (await kernels).meanWindows(input, output, { n, h, w, channels }, kh, kw);
+    expect(arena.intact()).toBe(true);
+    const wanted = Float64Array.from({ length: count }, (_, i) => {
+      const [c, ox, row] = [i % channels, Math.floor(i / channels) % (w / kw), Math.floor((i / channels / w) * kw)];
+      let sum = 0;
+      for (let y = 0; y < kh; y++)
+        for (let x1 = 0; x1 < kw; x1++) sum += x[((row * kh + y) * w + ox * kw + x1) * channels + c];
+      return sum / kh / kw;
+    });
+    expect(difference(arena.floats().slice(output / 4, output / 4 + count), wanted)).toBeLessThan(1e-6);
+  });
+
+  test.each([
+    [1, 8, 6, 20, 2, 2],
+    [2, 4, 8, 7, 4, 8],
+    [2, 4, 8, 3, 1, 4],
+  ])('combine %i x %i x %i x %i with one per %i x %i', async (n, h, w, channels, high, wide) => {
+    const arena = new Arena(memory);
+    const x = values('x', n * h * w * channels);
+    const coarse = values('coarse', x.length / high / wide);
+    const [at, by] = [arena.put(x), arena.put(coarse)];
+    const output = arena.reserve(x.byteLength);
+    for (const how of ['plus', 'times'] as const) {
+      (await kernels).combine(at, by, output, { n, h, w, channels }, high, wide, how);
+      const wanted = x.map((value, i) => {
+        const [c, column, row] = [i % channels, Math.floor(i / channels) % w, Math.floor(i / channels / w)];
+        const other = coarse[((Math.floor(row / high) * w) / wide + Math.floor(column / wide)) * channels + c];
+        return how === 'plus' ? value + other : value * other;
+      });
+      expect(arena.floats().slice(output / 4, output / 4 + x.length)).toEqual(wanted);
+    }
+    expect(arena.intact()).toBe(true);
+  });
+
+  test.each([1, 2, 3, 4, 1023])('sigmoid and SiLU of %i numbers', async (count) => {
+    const arena = new Arena(memory);
+    const x = Float32Array.from({ length: count }, (_, i) => (i - count / 2) * (count < 5 ? 1 : 0.21));
+    const input = arena.put(x);
+    const output = arena.reserve(x.byteLength);
+    for (const timesInput of [false, true]) {
+      (await kernels).sigmoid(input, output, count, timesInput);
+      x.forEach((value, i) => {
+        const wanted = (timesInput ? value : 1) / (1 + Math.exp(-value));
+        expect(Math.abs(arena.floats()[output / 4 + i] - wanted)).toBeLessThanOrEqual(3e-7 * Math.abs(wanted) + 1e-35);
+      });
+    }
+    expect(arena.intact()).toBe(true);
+  });
+
+  test('sigmoid at the ends', async () => {
+    const arena = new Arena(memory);
+    const input = arena.put(Float32Array.of(NaN, Infinity, -1e4, 1e4));
+    const output = arena.reserve(16);
+    (await kernels).sigmoid(input, output, 4, false);
+    const [nan, one, zero, two] = arena.floats().subarray(output / 4);
+    expect([nan, one, two]).toEqual([NaN, 1, 1]);
+    expect(zero).toBeLessThan(1e-37);
+    (await kernels).sigmoid(input, output, 4, true);
+    expect([...arena.floats().subarray(output / 4, output / 4 + 2)]).toEqual([NaN, Infinity]);
+    expect(arena.floats()[output / 4 + 2]).toBeCloseTo(0, 30);
+    expect(arena.floats()[output / 4 + 3]).toBe(1e4);
+  });
+});
+
+describe('channels', () => {
   test.each([1, 3, 4, 7, 40])('interleave %i', async (count) => {
     const memory = new WebAssembly.Memory({ initial: 2 });
-    const kernels = await loadWasmKernels(memory, variant);
+    const kernels = await loadWasmKernels(memory);
     const floats = new Float32Array(memory.buffer).fill(-1);
     const [a, b, out] = [16, 116, 216];
     for (let i = 0; i < count; i++) [floats[a + i], floats[b + i]] = [i + 1, 1000 + i];
@@ -234,7 +375,7 @@ describe.each(['simd', 'relaxedSimd'] as const)('channels, %s', (variant) => {
 
   test.each([1, 3, 4, 7, 20])('copyRows, %i of 23 floats', async (count) => {
     const memory = new WebAssembly.Memory({ initial: 2 });
-    const kernels = await loadWasmKernels(memory, variant);
+    const kernels = await loadWasmKernels(memory);
     const floats = new Float32Array(memory.buffer).fill(-1);
     const [input, output, rows] = [16, 516, 5];
     for (let i = 0; i < 23 * rows; i++) floats[input + i] = i;
@@ -247,10 +388,10 @@ describe.each(['simd', 'relaxedSimd'] as const)('channels, %s', (variant) => {
   });
 });
 
-describe.each(['simd', 'relaxedSimd'] as const)('sampleMap, %s', (variant) => {
+describe('sampleMap', () => {
   test.each([1, 4, 7, 32])('%i channels per head', async (d) => {
     const arena = new Arena(new WebAssembly.Memory({ initial: PAGES }));
-    const kernels = await loadWasmKernels(arena.memory, variant);
+    const kernels = await loadWasmKernels(arena.memory);
     const [queries, heads, h, w, points, pitch] = [5, 2, 3, 4, 3, 7];
     const map = uniform('map', [h * w * heads * d], -1, 1).data as Float32Array;
     // Also outside, by less than a pixel and by more.

@@ -51,6 +51,29 @@ export interface ConvShape extends Conv3x3Shape {
   readonly ow: number;
 }
 
+export interface MapShape {
+  /** Images. */
+  readonly n: number;
+  /** Height and width, px. */
+  readonly h: number;
+  readonly w: number;
+  readonly channels: number;
+}
+
+/** As `ConvShape`, of the input. */
+export interface DepthwiseShape extends MapShape, Omit<ConvShape, keyof Conv3x3Shape> {}
+
+export interface DepthwiseAddresses {
+  /** [n, h, w, channels]. */
+  readonly input: number;
+  /** [kh, kw, channels]. */
+  readonly filter: number;
+  /** [channels]. @default 0, which stands for none */
+  readonly bias?: number;
+  /** [n, oh, ow, channels]; does not overlap the input. */
+  readonly output: number;
+}
+
 export interface SampleAddresses {
   readonly map: number;
   readonly places: number;
@@ -94,6 +117,24 @@ export interface WasmKernels {
   /** Any dense convolution without dilation. */
   conv(addresses: ConvAddresses, shape: ConvShape, relu: boolean): void;
 
+  /** A filter per channel, of which there are at least 4. */
+  depthwise(addresses: DepthwiseAddresses, shape: DepthwiseShape, relu: boolean): void;
+
+  /** Means over windows of kh x kw pixels side by side, which divide the map: -> [n, h / kh, w / kw, channels]. */
+  meanWindows(input: number, output: number, shape: MapShape, kh: number, kw: number): void;
+  /** A map of the given shape plus or times another [n, h / high, w / wide, channels], each pixel of which stands for high x wide. */
+  combine(
+    map: number,
+    coarse: number,
+    output: number,
+    shape: MapShape,
+    high: number,
+    wide: number,
+    how: 'plus' | 'times',
+  ): void;
+  /** 1 / (1 + e to the -x) of `count` floats; `timesInput`: times x (SiLU). About 1e-7 of 1. */
+  sigmoid(input: number, output: number, count: number, timesInput: boolean): void;
+
   /** a and b, `count` floats each -> output, 2 * count floats, in turns. */
   interleave(a: number, b: number, output: number, count: number): void;
   /** The first `count` floats of each of `rows` rows. Pitches: floats from one row to the next. */
@@ -116,6 +157,10 @@ interface Exports {
   conv_pack(...args: number[]): void;
   conv_workspace_bytes(...args: number[]): number;
   conv(...args: number[]): void;
+  depthwise(...args: number[]): void;
+  mean_windows(...args: number[]): void;
+  combine(...args: number[]): void;
+  sigmoid(...args: number[]): void;
   interleave(...args: number[]): void;
   copy_rows(...args: number[]): void;
   sample_map(...args: number[]): void;
@@ -131,16 +176,26 @@ interface Exports {
  */
 export async function loadWasmKernels(
   memory: WebAssembly.Memory,
-  variant: keyof typeof KERNEL_BYTES = bestVariant(),
+  variant: Variant = bestVariant(),
 ): Promise<WasmKernels> {
-  const bytes = decode(KERNEL_BYTES[variant]);
-  const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
-  const module = await WebAssembly.compile(isShared ? importShared(bytes) : bytes);
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  return kernelsOf(instance.exports as unknown as Exports, variant === 'relaxedSimd');
+  const [convolutions, maps] = await Promise.all([
+    exportsOf(KERNEL_BYTES[variant], memory),
+    exportsOf(KERNEL_BYTES.maps, memory),
+  ]);
+  return kernelsOf({ ...convolutions, ...maps } as unknown as Exports, variant === 'relaxedSimd');
 }
 
-function bestVariant(): keyof typeof KERNEL_BYTES {
+/** How dense convolutions multiply and add: in two instructions, or in one. */
+type Variant = 'simd' | 'relaxedSimd';
+
+async function exportsOf(base64: string, memory: WebAssembly.Memory): Promise<WebAssembly.Exports> {
+  const bytes = decode(base64);
+  const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
+  const module = await WebAssembly.compile(isShared ? importShared(bytes) : bytes);
+  return (await WebAssembly.instantiate(module, { env: { memory } })).exports;
+}
+
+function bestVariant(): Variant {
   return WebAssembly.validate(decode(KERNEL_BYTES.relaxedSimd)) ? 'relaxedSimd' : 'simd';
 }
 
@@ -162,6 +217,15 @@ function kernelsOf(wasm: Exports, relaxed: boolean): WasmKernels {
       const filter = [s.kh, s.kw, s.strideY, s.strideX, s.top, s.left];
       wasm.conv(...addressList(a), s.n, s.h, s.w, s.cin, s.cout, ...filter, s.oh, s.ow, Number(relu));
     },
+    depthwise: ({ input, filter, bias = 0, output }, s, relu) => {
+      const size = [s.kh, s.kw, s.strideY, s.strideX, s.top, s.left];
+      wasm.depthwise(input, filter, bias, output, s.n, s.h, s.w, s.channels, ...size, s.oh, s.ow, Number(relu));
+    },
+    meanWindows: (input, output, { n, h, w, channels }, kh, kw) =>
+      wasm.mean_windows(input, output, n, h, w, channels, kh, kw),
+    combine: (map, coarse, output, { n, h, w, channels }, high, wide, how) =>
+      wasm.combine(map, coarse, output, n, h, w, channels, high, wide, Number(how === 'times')),
+    sigmoid: (input, output, count, timesInput) => wasm.sigmoid(input, output, count, Number(timesInput)),
     interleave: (a, b, output, count) => wasm.interleave(a, b, output, count),
     copyRows: (input, inputPitch, output, outputPitch, count, rows) =>
       wasm.copy_rows(input, inputPitch, output, outputPitch, count, rows),

@@ -10,7 +10,7 @@ import { checkConvCfg } from '../../nn/conv_module.js';
 import { foldBatchNorm } from '../../nn/fold.js';
 import { chain, chainFeats, Module, type Feats, type Layers } from '../../nn/module.js';
 import { buildBatchNorm, type BatchNorm2d, type NormCfg } from '../../nn/norm.js';
-import { readResizeMode, Upsample, type ResizeMode } from '../../nn/resize.js';
+import { addChain, readResizeMode, Upsample, type ResizeMode } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
 import { BasicBlock, Bottleneck, resLayer, type BlockFactory } from './resnet.js';
@@ -111,12 +111,11 @@ function fuseLayer(plan: HRPlan, widths: readonly number[], i: number): (Layers 
 
 /** Sum in order of the branches, then ReLU. */
 function fuse(layers: readonly (Layers | null)[], maps: Feats, i: number): Tensor4D {
-  const term = (j: number) => (layers[j] ? chain(layers[j], maps[j]) : maps[j]);
-  let sum = term(0);
+  let sum = layers[0] ? chain(layers[0], maps[0]) : maps[0];
   for (let j = 1; j < maps.length; j++) {
-    const next = tf.tidy(() => tf.add(sum, term(j)));
+    const next = tf.tidy(() => addChain(sum, layers[j] ?? [], maps[j]));
     if (sum !== maps[i]) sum.dispose();
-    sum = next as Tensor4D;
+    sum = next;
   }
   return tf.relu(sum);
 }

@@ -10,7 +10,7 @@ import { checkConvCfg, ConvModule, DepthwiseSeparableConvModule } from '../../nn
 import { chain, chainFeats, Module, type Feats, type Layers } from '../../nn/module.js';
 import { buildBatchNorm, type NormCfg } from '../../nn/norm.js';
 import { adaptiveAvgPool2d, globalAvgPool } from '../../nn/pool.js';
-import { resize, Upsample } from '../../nn/resize.js';
+import { addChain, gate, resize, Upsample } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
 import { roundHalfEven } from '../utils/misc.js';
@@ -32,7 +32,7 @@ class SpatialWeighting extends Module {
   }
 
   override forward(x: Tensor4D): Tensor4D {
-    return tf.mul(x, this.conv2.forward(this.conv1.forward(globalAvgPool(x))));
+    return gate(x, this.conv2.forward(this.conv1.forward(globalAvgPool(x))));
   }
 }
 
@@ -59,7 +59,7 @@ class CrossResolutionWeighting extends Module<Feats, Feats> {
     );
     const weights = this.conv2.forward(this.conv1.forward(pooled));
     const parts = splitChannels(weights, this.#channels);
-    return maps.map((map, i) => tf.mul(map, resize(parts[i], [map.shape[1], map.shape[2]])));
+    return maps.map((map, i) => gate(map, parts[i]));
   }
 }
 
@@ -259,11 +259,10 @@ function fuseLayer(widths: readonly number[], i: number, normCfg: NormCfg): (Lay
 function fuse(fuseLayers: readonly (readonly (Layers | null)[])[], maps: Feats): Tensor4D[] {
   const seen = [...maps];
   return fuseLayers.map((layers, i) => {
-    const term = (j: number) => (layers[j] ? chain(layers[j], seen[j]) : seen[j]);
     const sum = tf.tidy(() => {
-      const start = term(0);
+      const start = layers[0] ? chain(layers[0], seen[0]) : seen[0];
       let total: Tensor4D = tf.add(start, start);
-      for (let j = 1; j < seen.length; j++) total = tf.add(total, term(j));
+      for (let j = 1; j < seen.length; j++) total = addChain(total, layers[j] ?? [], seen[j]);
       return total;
     });
     if (i === 0) seen[0] = sum;

@@ -55,9 +55,8 @@ export class BasicBlock extends Module {
   }
 
   override forward(x: Tensor4D): Tensor4D {
-    const out = this.conv2.forward(this.conv1.forward(x, 'relu'));
     const identity = this.downsample ? chain(this.downsample, x) : x;
-    return tf.relu(tf.add(out, identity));
+    return this.conv2.forwardAdd(this.conv1.forward(x, 'relu'), identity, 'relu');
   }
 }
 
@@ -107,14 +106,15 @@ export class Bottleneck extends Module {
   }
 
   override forward(x: Tensor4D): Tensor4D {
-    const out = this.afterConvs(this.conv3.forward(this.conv2.forward(this.conv1.forward(x, 'relu'), 'relu')));
+    const hidden = this.conv2.forward(this.conv1.forward(x, 'relu'), 'relu');
     const identity = chain([this.downsample], x);
-    return tf.relu(tf.add(out, identity));
+    if (!this.afterConvs) return this.conv3.forwardAdd(hidden, identity, 'relu');
+    return tf.relu(tf.add(chain([this.conv3, this.afterConvs], hidden), identity));
   }
 
   /** What a variant does before the shortcut is added (squeeze and excitation). */
-  protected afterConvs(out: Tensor4D): Tensor4D {
-    return out;
+  protected get afterConvs(): Module | null {
+    return null;
   }
 }
 

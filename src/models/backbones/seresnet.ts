@@ -1,5 +1,4 @@
 /** SEResNet, from MMPose's `backbones/seresnet.py` (https://arxiv.org/abs/1709.01507): ResNet with a channel gate per block. */
-import type { Tensor4D } from '../../tf.js';
 import { Bottleneck, ResNet, RESNET_SPEC, STAGE_BLOCKS, type BottleneckOptions, type ResNetFamily } from './resnet.js';
 import { SELayer } from './utils/se_layer.js';
 
@@ -12,8 +11,8 @@ export class SEBottleneck extends Bottleneck {
     this.se_layer = new SELayer(outChannels, { ratio: options.seRatio });
   }
 
-  protected override afterConvs(out: Tensor4D): Tensor4D {
-    return this.se_layer.forward(out);
+  protected override get afterConvs(): SELayer {
+    return this.se_layer;
   }
 }
 

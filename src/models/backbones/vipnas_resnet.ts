@@ -70,8 +70,8 @@ class ViPNAS_Bottleneck extends Bottleneck {
     this.attention = options.attention ? new ContextBlock(outChannels, Math.max(1 / 16, 16 / outChannels)) : null;
   }
 
-  protected override afterConvs(out: Tensor4D): Tensor4D {
-    return this.attention ? this.attention.forward(out) : out;
+  protected override get afterConvs(): ContextBlock | null {
+    return this.attention;
   }
 }
 

@@ -6,6 +6,7 @@ import { chain, Module } from '../../nn/module.js';
 import type { NormCfg } from '../../nn/norm.js';
 import { buildActivation } from '../../nn/act.js';
 import { globalAvgPool, MaxPool2d } from '../../nn/pool.js';
+import { gate } from '../../nn/resize.js';
 import * as tf from '../../tf.js';
 import type { Tensor4D } from '../../tf.js';
 
@@ -27,7 +28,7 @@ export class ChannelAttention extends Module {
   }
 
   override forward(x: Tensor4D): Tensor4D {
-    return tf.mul(x, hardSigmoid(this.fc.forward(globalAvgPool(x))));
+    return gate(x, hardSigmoid(this.fc.forward(globalAvgPool(x))));
   }
 }
 

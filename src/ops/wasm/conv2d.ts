@@ -5,7 +5,7 @@
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
-import { activeWasmKernels, type WasmBackend } from './wasm_op.js';
+import { activeWasmKernels, convOutputSize, registerWasm, type WasmBackend } from './wasm_op.js';
 
 /** A dense convolution without its numbers. */
 export interface ConvGeometry {
@@ -53,23 +53,17 @@ export function packWasmFilter(
   return tf.engine().runKernel(PACK, { filter }, attrs as unknown as tf.NamedAttrMap) as Tensor as Tensor1D;
 }
 
-/** x [N, H, W, in] -> [N, H', W', out]. `packed`: of `packWasmFilter` with the same geometry. */
+/** x [N, H, W, in] -> [N, H', W', out]. `packed`: of `packWasmFilter` with the same geometry; `residual`: added before ReLU. */
 export function wasmConv2d(
-  inputs: { x: Tensor4D; packed: Tensor1D; bias?: Tensor1D },
+  inputs: { x: Tensor4D; packed: Tensor1D; bias?: Tensor1D; residual?: Tensor4D },
   geometry: ConvGeometry,
   activation: WasmActivation,
 ): Tensor4D {
   registerWasm(CONV, convKernel);
-  const { x, packed, bias } = inputs;
-  const named: tf.NamedTensorMap = bias ? { x, packed, bias } : { x, packed };
+  const named = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor !== undefined));
   const attrs = { geometry, activation } as unknown as tf.NamedAttrMap;
   const y = tf.engine().runKernel(CONV, named, attrs) as Tensor as Tensor4D;
   return activation === 'relu6' ? tf.clipByValue(y, 0, 6) : y;
-}
-
-/** Not by `defineOp`: no tfjs op reads a packed filter, so there is nothing to fall back to. */
-function registerWasm(kernelName: string, kernelFunc: KernelFunc): void {
-  if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
 }
 
 function isWinogradShape({ kernel, strides, padding }: ConvGeometry): boolean {
@@ -107,7 +101,7 @@ const convKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const { geometry, activation } = attrs as unknown as { geometry: ConvGeometry; activation: WasmActivation };
   const [n, h, w] = inputs.x!.shape;
   const { kernel, inChannels: cin, outChannels: cout, strides, padding } = geometry;
-  const [oh, ow] = [h, w].map((size, k) => Math.floor((size + 2 * padding[k] - kernel[k]) / strides[k]) + 1);
+  const [oh, ow] = convOutputSize([h, w], geometry);
   const at = (info: TensorInfo | undefined) => (info ? wasm.getMemoryOffset(info.dataId) : 0);
   const winograd = isWinogradShape(geometry) && inputs.packed!.shape[0] * 4 === kernels.packedSize3x3(cin, cout);
   const map = { n, h, w, cin, cout };
@@ -116,8 +110,9 @@ const convKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const space = workspace(winograd ? kernels.workspaceSize3x3(map) : kernels.workspaceSize(shape));
   const output = wasm.makeOutput([n, oh, ow, cout], 'float32');
   const addresses = {
-    ...{ input: at(inputs.x), packed: at(inputs.packed), bias: at(inputs.bias) },
-    ...{ output: at(output), workspace: space },
+    ...{ input: at(inputs.x), packed: at(inputs.packed), bias: at(inputs.bias), residual: at(inputs.residual) },
+    output: at(output),
+    workspace: space,
   };
   if (winograd) kernels.conv3x3(addresses, map, activation === 'relu');
   else kernels.conv(addresses, shape, activation === 'relu');

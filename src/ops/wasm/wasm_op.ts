@@ -2,7 +2,7 @@
 import type { BackendInstance } from '../../backend/engine_switch.js';
 import { wasmKernelsOf, type InstalledKernels } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
-import type { TensorInfo } from '../../tf.js';
+import type { KernelFunc, TensorInfo } from '../../tf.js';
 
 /** Of tfjs's wasm backend. */
 export interface WasmBackend extends BackendInstance {
@@ -14,4 +14,20 @@ export interface WasmBackend extends BackendInstance {
 /** The library's kernels, where wasm is the active backend and has them. */
 export function activeWasmKernels(): InstalledKernels | null {
   return tf.getBackend() === 'wasm' ? wasmKernelsOf(tf.backend() as unknown as BackendInstance) : null;
+}
+
+/** Not by `defineOp`, for kernels without a composed meaning: whoever runs one has seen that it is there. */
+export function registerWasm(kernelName: string, kernelFunc: KernelFunc): void {
+  if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
+}
+
+interface Windows {
+  readonly kernel: readonly [h: number, w: number];
+  readonly strides: readonly [h: number, w: number];
+  readonly padding: readonly [h: number, w: number];
+}
+
+/** PyTorch's size of a convolution's output. */
+export function convOutputSize(size: readonly [h: number, w: number], { kernel, strides, padding }: Windows): number[] {
+  return size.map((extent, k) => Math.floor((extent + 2 * padding[k] - kernel[k]) / strides[k]) + 1);
 }

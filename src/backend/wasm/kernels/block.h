@@ -16,7 +16,7 @@ typedef int size;
 #define INLINE static inline __attribute__((always_inline))
 #define EXPORT(name) __attribute__((export_name(#name)))
 #define UNROLL _Pragma("clang loop unroll(full)")
-#define KEEP_LOOP _Pragma("clang loop unroll(disable)")
+#define KEEP_LOOP _Pragma("clang loop unroll(disable) vectorize(disable)")
 
 /** x64 has 16 registers: the accumulators, two of B, one of A and, without a fused multiply-add, the product. */
 #define ROWS 6

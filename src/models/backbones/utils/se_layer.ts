@@ -3,6 +3,7 @@ import type { ActCfg } from '../../../nn/act.js';
 import { ConvModule } from '../../../nn/conv_module.js';
 import { chain, Module } from '../../../nn/module.js';
 import { globalAvgPool } from '../../../nn/pool.js';
+import { gate } from '../../../nn/resize.js';
 import * as tf from '../../../tf.js';
 import type { Tensor4D } from '../../../tf.js';
 
@@ -27,6 +28,6 @@ export class SELayer extends Module {
   }
 
   override forward(x: Tensor4D): Tensor4D {
-    return tf.tidy(() => tf.mul(x, chain([globalAvgPool, this.conv1, this.conv2], x)));
+    return tf.tidy(() => gate(x, chain([globalAvgPool, this.conv1, this.conv2], x)));
   }
 }
