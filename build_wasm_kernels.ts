@@ -14,13 +14,14 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const KERNELS = path('src/backend/wasm/kernels');
 const OUTPUT = path('src/backend/wasm/kernel_bytes.ts');
 /**
- * Dense convolutions with and without relaxed SIMD; the others, which wait for memory more than for arithmetic, once for all, since
+ * Long sums of products with and without relaxed SIMD; the others, which wait for memory more than for arithmetic, once for all, since
  * every byte here is in every bundle.
  */
+const PRODUCTS = ['conv', 'conv3x3', 'sample'];
 const MODULES = {
-  simd: { units: ['conv', 'conv3x3'], flags: [] },
-  relaxedSimd: { units: ['conv', 'conv3x3'], flags: ['-mrelaxed-simd'] },
-  maps: { units: ['channels', 'depthwise', 'maps', 'sample'], flags: [] },
+  simd: { units: PRODUCTS, flags: [] },
+  relaxedSimd: { units: PRODUCTS, flags: ['-mrelaxed-simd'] },
+  maps: { units: ['channels', 'depthwise', 'maps'], flags: [] },
 } as const satisfies Record<string, ModuleSpec>;
 const UNITS = new Set(Object.values(MODULES).flatMap(({ units }) => units));
 const SOURCES = ['block.h', ...[...UNITS].map((unit) => `${unit}.c`)];

@@ -388,10 +388,10 @@ describe('channels', () => {
   });
 });
 
-describe('sampleMap', () => {
+describe.each(['simd', 'relaxedSimd'] as const)('sampleMap, %s', (variant) => {
   test.each([1, 4, 7, 32])('%i channels per head', async (d) => {
     const arena = new Arena(new WebAssembly.Memory({ initial: PAGES }));
-    const kernels = await loadWasmKernels(arena.memory);
+    const kernels = await loadWasmKernels(arena.memory, variant);
     const [queries, heads, h, w, points, pitch] = [5, 2, 3, 4, 3, 7];
     const map = uniform('map', [h * w * heads * d], -1, 1).data as Float32Array;
     // Also outside, by less than a pixel and by more.
