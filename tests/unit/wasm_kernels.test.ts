@@ -188,7 +188,7 @@ const label = ({ n, h, w, cin, cout, kh, kw, strideY, strideX }: ConvShape) =>
 
 describe.each(['simd', 'relaxedSimd'] as const)('%s', (variant) => {
   const memory = MEMORIES.plain();
-  const kernels = loadWasmKernels(memory, variant);
+  const kernels = loadWasmKernels(memory, { variant });
 
   describe.each([ALL, NONE, { ...NONE, relu: true }, { ...NONE, residual: true }])('epilogue %o', (epilogue) => {
     test.each(SHAPES_3X3.map((shape) => [label(shape), shape] as const))('conv3x3: %s', async (_, shape) => {
@@ -204,7 +204,7 @@ describe.each(['simd', 'relaxedSimd'] as const)('%s', (variant) => {
 
   test.each(Object.keys(MEMORIES) as (keyof typeof MEMORIES)[])('in a memory: %s, which grows', async (kind) => {
     const own = MEMORIES[kind]();
-    const bound = await loadWasmKernels(own, variant);
+    const bound = await loadWasmKernels(own, { variant });
     own.grow(1);
     for (const kernel of ['conv', 'conv3x3'] as const) {
       const data = caseOf(same(1, 9, 8, 12, 10), ALL);
@@ -391,7 +391,7 @@ describe('channels', () => {
 describe.each(['simd', 'relaxedSimd'] as const)('sampleMap, %s', (variant) => {
   test.each([1, 4, 7, 32])('%i channels per head', async (d) => {
     const arena = new Arena(new WebAssembly.Memory({ initial: PAGES }));
-    const kernels = await loadWasmKernels(arena.memory, variant);
+    const kernels = await loadWasmKernels(arena.memory, { variant });
     const [queries, heads, h, w, points, pitch] = [5, 2, 3, 4, 3, 7];
     const map = uniform('map', [h * w * heads * d], -1, 1).data as Float32Array;
     // Also outside, by less than a pixel and by more.

@@ -22,15 +22,29 @@ export async function installWasmKernels(instance: BackendInstance, threads: num
   const memory = module?.wasmMemory ?? module?.asm?.memory;
   if (!module || !memory || wasmKernelsOf(instance)) return;
   try {
-    const kernels = await loadWasmKernels(memory);
-    if (!checkWasmKernels(kernels, memory, module)) return;
+    const reserve = (bytes: number) => module._malloc(bytes);
+    const kernels = await loadWasmKernels(memory, { threads: Math.min(threads, MOST_THREADS), reserve });
+    if (!checkWasmKernels(kernels, memory, module)) return kernels.terminate();
     setWasmKernels(instance, {
       ...{ kernels, threads, workspace: workspaceOf(module) },
       memoryBytes: () => memory.buffer.byteLength,
     });
+    endWith(instance, () => kernels.terminate());
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError)) throw error;
   }
+}
+
+/** More have not been tried. */
+const MOST_THREADS = 8;
+
+/** Workers wait in the backend's memory and go with it. */
+function endWith(instance: BackendInstance, end: () => void): void {
+  const dispose = instance.dispose.bind(instance);
+  instance.dispose = () => {
+    end();
+    dispose();
+  };
 }
 
 /** One reserved piece that grows; it goes with the backend's memory. */

@@ -5,7 +5,7 @@ import type { WasmKernels } from './wasm_kernels.js';
 /** The kernels of one backend instance. */
 export interface InstalledKernels {
   readonly kernels: WasmKernels;
-  /** Threads of tfjs's kernels; ours run on the calling one. */
+  /** Threads of tfjs's kernels. Ours have as many, or one where the browser gave no workers (`kernels.threads`). */
   readonly threads: number;
   /** Size of the memory, which never shrinks. */
   memoryBytes(): number;

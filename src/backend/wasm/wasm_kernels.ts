@@ -6,6 +6,8 @@
  * HWIO order. Results differ from a plain sum by rounding only: about 1e-6 of the largest output, 1e-5 for `conv3x3`.
  */
 import { KERNEL_BYTES } from './kernel_bytes.js';
+import { cutIntoParts, type Part } from './kernel_parts.js';
+import { controlBytes, KernelPool, type PoolKernel } from './kernel_pool.js';
 
 /** What both kinds of convolution read and write. */
 export interface ConvAddresses {
@@ -98,12 +100,14 @@ export interface SampleShape {
 export interface WasmKernels {
   /** Whether multiplication and addition are one instruction here (relaxed SIMD). */
   readonly relaxed: boolean;
+  /** Threads that share a convolution, the calling one among them. */
+  readonly threads: number;
 
   /** Bytes of a packed 3x3 filter. */
   packedSize3x3(cin: number, cout: number): number;
   /** Filter [3, 3, cin, cout] at `hwio` -> Winograd's 36 points at `packed`. Once per model. */
   pack3x3(packed: number, hwio: number, cin: number, cout: number): void;
-  /** Bytes of the workspace: at most about 400 kB up to 440 input channels. */
+  /** Bytes of the workspace: at most about 400 kB per thread, up to 440 input channels. */
   workspaceSize3x3(shape: Conv3x3Shape): number;
   /** 3x3, stride 1, one pixel of zeros around: Winograd F(4x4, 3x3). */
   conv3x3(addresses: ConvAddresses, shape: Conv3x3Shape, relu: boolean): void;
@@ -112,7 +116,7 @@ export interface WasmKernels {
   packedSize(kh: number, kw: number, cin: number, cout: number): number;
   /** Filter [kh, kw, cin, cout] at `hwio` -> blocks of 8 output channels at `packed`. Once per model. */
   pack(packed: number, hwio: number, kh: number, kw: number, cin: number, cout: number): void;
-  /** Bytes of the workspace: at most about 200 kB, unless six output pixels see more than that. */
+  /** Bytes of the workspace: at most about 200 kB per thread, unless six output pixels see more than that. */
   workspaceSize(shape: ConvShape): number;
   /** Any dense convolution without dilation. */
   conv(addresses: ConvAddresses, shape: ConvShape, relu: boolean): void;
@@ -145,6 +149,9 @@ export interface WasmKernels {
    * [queries, heads, pitch] -> output [queries, heads, d]; `add`: to what is there.
    */
   sampleMap(addresses: SampleAddresses, shape: SampleShape, add: boolean): void;
+
+  /** Ends the other threads; nothing may be called afterwards. */
+  terminate(): void;
 }
 
 /** The modules' exports; arguments in the order of the C sources. */
@@ -166,33 +173,43 @@ interface Exports {
   sample_map(...args: number[]): void;
 }
 
+export interface LoadOptions {
+  /** Replaced in tests. */
+  readonly variant?: Variant;
+  /**
+   * Threads to share convolutions, at least 1. More need a shared memory and workers; where the browser gives none, there is one.
+   * @default 1
+   */
+  readonly threads?: number;
+  /** Address of so many bytes that stay reserved; asked for when there is more than one thread. */
+  readonly reserve?: (bytes: number) => number;
+}
+
 /**
  * Compiles the kernels, those with relaxed SIMD where the engine has it, and binds them to `memory`, which may be shared and may
  * grow later.
  *
  * @param memory - in which all addresses lie
- * @param variant - replaced in tests
  * @throws WebAssembly.CompileError without SIMD, or where the page's Content-Security-Policy forbids WebAssembly
  */
-export async function loadWasmKernels(
-  memory: WebAssembly.Memory,
-  variant: Variant = bestVariant(),
-): Promise<WasmKernels> {
-  const [convolutions, maps] = await Promise.all([
-    exportsOf(KERNEL_BYTES[variant], memory),
-    exportsOf(KERNEL_BYTES.maps, memory),
-  ]);
-  return kernelsOf({ ...convolutions, ...maps } as unknown as Exports, variant === 'relaxedSimd');
+export async function loadWasmKernels(memory: WebAssembly.Memory, options: LoadOptions = {}): Promise<WasmKernels> {
+  const { variant = bestVariant(), threads = 1, reserve } = options;
+  const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
+  const modules = await Promise.all(
+    [variant, 'maps' as const].map((name) => compile(decode(KERNEL_BYTES[name]), isShared)),
+  );
+  const instances = await Promise.all(modules.map((module) => WebAssembly.instantiate(module, { env: { memory } })));
+  const wasm = Object.assign({}, ...instances.map(({ exports }) => exports)) as Exports;
+  const workers = isShared && reserve ? threads - 1 : 0;
+  const pool = workers > 0 ? await KernelPool.start(modules, memory, reserve!(controlBytes(workers)), workers) : null;
+  return kernelsOf(wasm, variant === 'relaxedSimd', pool);
 }
 
-/** How dense convolutions multiply and add: in two instructions, or in one. */
+/** How long sums multiply and add: in two instructions, or in one. */
 type Variant = 'simd' | 'relaxedSimd';
 
-async function exportsOf(base64: string, memory: WebAssembly.Memory): Promise<WebAssembly.Exports> {
-  const bytes = decode(base64);
-  const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]';
-  const module = await WebAssembly.compile(isShared ? importShared(bytes) : bytes);
-  return (await WebAssembly.instantiate(module, { env: { memory } })).exports;
+function compile(bytes: Uint8Array<ArrayBuffer>, isShared: boolean): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(isShared ? importShared(bytes) : bytes);
 }
 
 function bestVariant(): Variant {
@@ -203,23 +220,74 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }
 
-function kernelsOf(wasm: Exports, relaxed: boolean): WasmKernels {
+/** Pixels that the convolutions compute together, and Winograd's tiles. */
+const ROWS = 6;
+
+function kernelsOf(wasm: Exports, relaxed: boolean, pool: KernelPool | null): WasmKernels {
+  const threads = pool?.threads ?? 1;
+  /** Cut once more in each call, which costs less than to keep. */
+  const parts3x3 = (shape: Conv3x3Shape) => {
+    const { cin, cout } = shape;
+    const units = tilesOf(shape);
+    return cutIntoParts({ units, unitStep: ROWS, channels: cout, products: 36 * units * cin * cout }, threads);
+  };
+  const partsOf = ({ n, oh, ow, kh, kw, cin, cout }: ConvShape) => {
+    const units = n * oh * ow;
+    return cutIntoParts({ units, unitStep: ROWS, channels: cout, products: units * kh * kw * cin * cout }, threads);
+  };
+  const space3x3 = (shape: Conv3x3Shape, parts: readonly Part[]) =>
+    largest(parts, (units) => wasm.conv3x3_workspace_bytes(units, shape.cin));
+  const space = ({ kh, kw, cin }: ConvShape, parts: readonly Part[]) =>
+    largest(parts, (units) => wasm.conv_workspace_bytes(units, kh, kw, cin));
+  const run = (kernel: PoolKernel, lists: readonly (readonly number[])[]) => {
+    const here = (args: readonly number[]) => wasm[kernel](...args);
+    if (pool && lists.length > 1) pool.run(kernel, lists, here);
+    else for (const list of lists) here(list);
+  };
   return {
     relaxed,
+    threads,
     packedSize3x3: (cin, cout) => wasm.conv3x3_packed_bytes(cin, cout) >>> 0,
     pack3x3: (packed, hwio, cin, cout) => wasm.conv3x3_pack(packed, hwio, cin, cout),
-    workspaceSize3x3: ({ n, h, w, cin }) => wasm.conv3x3_workspace_bytes(n, h, w, cin) >>> 0,
-    conv3x3: (a, { n, h, w, cin, cout }, relu) => wasm.conv3x3(...addressList(a), n, h, w, cin, cout, Number(relu)),
+    workspaceSize3x3: (shape) => {
+      const parts = parts3x3(shape);
+      return parts.length * space3x3(shape, parts);
+    },
+    conv3x3: (a, shape, relu) => {
+      const { h, w, cin, cout } = shape;
+      const parts = parts3x3(shape);
+      const bytes = space3x3(shape, parts);
+      const rest = [h, w, cin, cout, Number(relu)];
+      run(
+        'conv3x3',
+        parts.map((part, i) => [...addressList(a, i * bytes), ...rest, ...part]),
+      );
+    },
     packedSize: (kh, kw, cin, cout) => wasm.conv_packed_bytes(kh, kw, cin, cout) >>> 0,
     pack: (packed, hwio, kh, kw, cin, cout) => wasm.conv_pack(packed, hwio, kh, kw, cin, cout),
-    workspaceSize: (s) => wasm.conv_workspace_bytes(s.n * s.oh * s.ow, s.kh, s.kw, s.cin) >>> 0,
+    workspaceSize: (shape) => {
+      const parts = partsOf(shape);
+      return parts.length * space(shape, parts);
+    },
     conv: (a, s, relu) => {
+      const parts = partsOf(s);
+      const bytes = space(s, parts);
       const filter = [s.kh, s.kw, s.strideY, s.strideX, s.top, s.left];
-      wasm.conv(...addressList(a), s.n, s.h, s.w, s.cin, s.cout, ...filter, s.oh, s.ow, Number(relu));
+      const rest = [s.n, s.h, s.w, s.cin, s.cout, ...filter, s.oh, s.ow, Number(relu)];
+      run(
+        'conv',
+        parts.map((part, i) => [...addressList(a, i * bytes), ...rest, ...part]),
+      );
     },
     depthwise: ({ input, filter, bias = 0, output }, s, relu) => {
-      const size = [s.kh, s.kw, s.strideY, s.strideX, s.top, s.left];
-      wasm.depthwise(input, filter, bias, output, s.n, s.h, s.w, s.channels, ...size, s.oh, s.ow, Number(relu));
+      const units = s.n * s.oh;
+      const products = units * s.ow * s.channels * s.kh * s.kw * DEPTHWISE_COST;
+      const size = [s.h, s.w, s.channels, s.kh, s.kw, s.strideY, s.strideX, s.top, s.left, s.oh, s.ow];
+      const rows = cutIntoParts({ units, unitStep: 1, channels: 1, products }, threads);
+      run(
+        'depthwise',
+        rows.map(([first, end]) => [input, filter, bias, output, ...size, Number(relu), first, end]),
+      );
     },
     meanWindows: (input, output, { n, h, w, channels }, kh, kw) =>
       wasm.mean_windows(input, output, n, h, w, channels, kh, kw),
@@ -231,11 +299,29 @@ function kernelsOf(wasm: Exports, relaxed: boolean): WasmKernels {
       wasm.copy_rows(input, inputPitch, output, outputPitch, count, rows),
     sampleMap: ({ map, places, weights, output }, { queries, heads, d, h, w, points, pitch }, add) =>
       wasm.sample_map(map, places, weights, output, queries, heads, d, h, w, points, pitch, Number(add)),
+    terminate: () => pool?.terminate(),
   };
 }
 
-function addressList({ input, packed, bias = 0, residual = 0, output, workspace }: ConvAddresses): number[] {
-  return [input, packed, bias, residual, output, workspace];
+/** A product of a depthwise convolution takes as long as so many of a dense one, where sums are in registers. */
+const DEPTHWISE_COST = 4;
+
+/** Winograd's tiles of 4 x 4 outputs. */
+function tilesOf({ n, h, w }: Conv3x3Shape): number {
+  return n * Math.ceil(h / 4) * Math.ceil(w / 4);
+}
+
+/** Bytes that the largest part needs, and the others as well, so that workspaces lie side by side. */
+function largest(parts: readonly Part[], bytesOf: (units: number) => number): number {
+  return Math.max(...parts.map(([first, end]) => bytesOf(end - first) >>> 0));
+}
+
+/** `offset`: of the part's own workspace. */
+function addressList(
+  { input, packed, bias = 0, residual = 0, output, workspace }: ConvAddresses,
+  offset: number,
+): number[] {
+  return [input, packed, bias, residual, output, workspace + offset];
 }
 
 const IMPORT_SECTION = 2;

@@ -5,7 +5,7 @@
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
-import { activeWasmKernels, convOutputSize, registerWasm, type WasmBackend } from './wasm_op.js';
+import { activeWasmKernels, convOutputSize, keepsUp, registerWasm, type WasmBackend } from './wasm_op.js';
 
 /** A dense convolution without its numbers. */
 export interface ConvGeometry {
@@ -36,7 +36,7 @@ const THREADS = { winograd: 4, other: 2 };
 /** Whether the active backend is wasm with the library's kernels, and they are the faster ones for this. */
 export function hasWasmConv(geometry: ConvGeometry): boolean {
   const installed = activeWasmKernels();
-  return installed !== null && installed.threads <= (isWinogradShape(geometry) ? THREADS.winograd : THREADS.other);
+  return installed !== null && keepsUp(installed, isWinogradShape(geometry) ? THREADS.winograd : THREADS.other);
 }
 
 /**

@@ -3,7 +3,7 @@ import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
 import type { WasmActivation } from './conv2d.js';
-import { activeWasmKernels, convOutputSize, registerWasm, type WasmBackend } from './wasm_op.js';
+import { activeWasmKernels, convOutputSize, keepsUp, registerWasm, type WasmBackend } from './wasm_op.js';
 
 export interface DepthwiseGeometry {
   readonly kernel: readonly [h: number, w: number];
@@ -20,7 +20,8 @@ const FEWEST_CHANNELS = 4;
 
 /** Whether the active backend is wasm with the library's kernels, and they are the faster ones for this. */
 export function hasWasmDepthwise(channels: number): boolean {
-  return channels >= FEWEST_CHANNELS && (activeWasmKernels()?.threads ?? Infinity) <= THREADS;
+  const installed = activeWasmKernels();
+  return channels >= FEWEST_CHANNELS && installed !== null && keepsUp(installed, THREADS);
 }
 
 /** x [N, H, W, C], filter [kh, kw, C, 1] -> [N, H', W', C]. */

@@ -16,6 +16,11 @@ export function activeWasmKernels(): InstalledKernels | null {
   return tf.getBackend() === 'wasm' ? wasmKernelsOf(tf.backend() as unknown as BackendInstance) : null;
 }
 
+/** Whether our kernels are no slower than tfjs's: with as many threads, or where one of ours keeps up with all of tfjs's. */
+export function keepsUp({ kernels, threads }: InstalledKernels, perThread: number): boolean {
+  return threads <= perThread * kernels.threads;
+}
+
 /** Not by `defineOp`, for kernels without a composed meaning: whoever runs one has seen that it is there. */
 export function registerWasm(kernelName: string, kernelFunc: KernelFunc): void {
   if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });

@@ -119,23 +119,24 @@ INLINE void multiply(const struct epilogue* e, const float* a, const float* b, f
 
 /**
  * `in` [n, h, w, cin], `packed` from conv_pack, `out` and `residual` [n, oh, ow, cout]. `top` and `left`: zeros before the first row
- * and column; those behind the last follow from oh and ow.
+ * and column; those behind the last follow from oh and ow. The part that is
+ * wanted: pixels [first, end), counted through all images, and channels [from, to), where `from` is a multiple of COLUMNS.
  */
 EXPORT(conv)
 void conv(const float* in, const float* packed, const float* bias, const float* residual, float* out, float* workspace, size n,
           size h, size w, size cin, size cout, size kh, size kw, size stride_y, size stride_x, size top, size left, size oh,
-          size ow, int relu) {
+          size ow, int relu, size first, size end, size from, size to) {
   const struct shape s = {n, h, w, cin, kh, kw, stride_y, stride_x, top, left, oh, ow};
   const struct epilogue e = epilogue_of(bias, residual, out, relu, cout);
-  size pixels = n * oh * ow, k = kh * segment_of(kw, cin), strip = strip_of(pixels, k);
+  size k = kh * segment_of(kw, cin), strip = strip_of(end - first, k);
   float *scratch = workspace, *a = workspace + ROWS * COLUMNS;
-  for (size first = 0; first < pixels; first += strip) {
-    size count = smaller(strip, pixels - first);
-    gather(&s, in, a, first, count, k);
-    const float* b = packed;
-    for (size c = 0; c < cout; c += COLUMNS, b += k * COLUMNS) {
-      if (cout - c > 4) multiply(&e, a, b, scratch, k, first, count, c, 2);
-      else multiply(&e, a, b, scratch, k, first, count, c, 1);
+  for (size pixel = first; pixel < end; pixel += strip) {
+    size count = smaller(strip, end - pixel);
+    gather(&s, in, a, pixel, count, k);
+    const float* b = packed + from * k;
+    for (size c = from; c < to; c += COLUMNS, b += k * COLUMNS) {
+      if (cout - c > 4) multiply(&e, a, b, scratch, k, pixel, count, c, 2);
+      else multiply(&e, a, b, scratch, k, pixel, count, c, 1);
     }
   }
 }

@@ -61,10 +61,8 @@ INLINE struct strip strip_of(size tiles, size depth) {
   return (struct strip){each, each * depth + POINT_GAP};
 }
 
-INLINE size tiles_of(size n, size h, size w) { return n * ((h + 3) / 4) * ((w + 3) / 4); }
-
-EXPORT(conv3x3_workspace_bytes) size conv3x3_workspace_bytes(size n, size h, size w, size cin) {
-  struct strip s = strip_of(tiles_of(n, h, w), round_up(cin, 4));
+EXPORT(conv3x3_workspace_bytes) size conv3x3_workspace_bytes(size tiles, size cin) {
+  struct strip s = strip_of(tiles, round_up(cin, 4));
   return 4 * (POINTS * s.gap + s.tiles * POINTS * COLUMNS + POINTS * CHUNK + CHUNK);
 }
 
@@ -183,18 +181,21 @@ INLINE void multiply(const float* a, const float* b, float* sums, size depth, st
   }
 }
 
-/** `in` [n, h, w, cin], `packed` from conv3x3_pack, `bias` [cout] or 0, `residual` (or 0) and `out` [n, h, w, cout]. */
+/**
+ * `in` [images, h, w, cin], `packed` from conv3x3_pack, `bias` [cout] or 0, `residual` (or 0) and `out` [images, h, w, cout]. The part
+ * that is wanted: tiles [first, end), counted through all images, and channels [from, to), where `from` is a multiple of COLUMNS.
+ */
 EXPORT(conv3x3)
-void conv3x3(const float* in, const float* packed, const float* bias, const float* residual, float* out, float* workspace, size n,
-             size h, size w, size cin, size cout, int relu) {
+void conv3x3(const float* in, const float* packed, const float* bias, const float* residual, float* out, float* workspace,
+             size h, size w, size cin, size cout, int relu, size first, size end, size from, size to) {
   const struct image s = {h, w, cin, (w + 3) / 4, (h + 3) / 4};
   const struct epilogue e = epilogue_of(bias, residual, out, relu, cout);
-  size depth = round_up(cin, 4), tiles = tiles_of(n, h, w);
-  struct strip strip = strip_of(tiles, depth);
+  size depth = round_up(cin, 4);
+  struct strip strip = strip_of(end - first, depth);
   float *sums = workspace + POINTS * strip.gap, *half = sums + strip.tiles * POINTS * COLUMNS, *none = half + POINTS * CHUNK;
   for (size c = 0; c < CHUNK; c += 4) store(none + c, zero());
-  for (size first = 0; first < tiles; first += strip.tiles) {
-    size count = smaller(strip.tiles, tiles - first);
+  for (; first < end; first += strip.tiles) {
+    size count = smaller(strip.tiles, end - first);
     for (size t = 0; t < count; t++) {
       size tile = first + t, image = tile / s.across / s.down;
       float* points = workspace + t / ROWS * ROWS * depth + t % ROWS * 4;
@@ -202,16 +203,16 @@ void conv3x3(const float* in, const float* packed, const float* bias, const floa
                      tile % s.across * 4);
     }
     struct strip used = {round_up(count, ROWS), strip.gap};
-    const float* b = packed;
-    for (size c = 0; c < cout; c += COLUMNS, b += POINTS * depth * COLUMNS) {
+    const float* b = packed + POINTS * depth * from;
+    for (size c = from; c < to; c += COLUMNS, b += POINTS * depth * COLUMNS) {
       const int halves = cout - c > 4 ? 2 : 1;
       if (halves == 2) multiply(workspace, b, sums, depth, used, 2);
       else multiply(workspace, b, sums, depth, used, 1);
       for (size t = 0; t < count; t++) {
         size tile = first + t, image = tile / s.across / s.down;
         size y = tile / s.across % s.down * 4, x = tile % s.across * 4;
-        const float* from = sums + t * POINTS * COLUMNS;
-        KEEP_LOOP for (size k = 0; k < halves; k++) transform_back(&e, &s, from + 4 * k, half, image, y, x, c + 4 * k);
+        const float* sum = sums + t * POINTS * COLUMNS;
+        KEEP_LOOP for (size k = 0; k < halves; k++) transform_back(&e, &s, sum + 4 * k, half, image, y, x, c + 4 * k);
       }
     }
   }

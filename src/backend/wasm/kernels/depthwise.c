@@ -3,7 +3,7 @@
  * of the output, while the taps pass by. Filters are read as they are, [kh, kw, channels].
  *
  * Blocks of channels overlap where their number does not divide (the last begins at c - 4 or c - 8), so that none reads beyond a
- * pixel; at least 4 channels are expected.
+ * pixel; at least 4 channels are expected. A part is rows [first, end) of the output, counted through all images.
  */
 #include "block.h"
 
@@ -72,20 +72,18 @@ INLINE void convolve_row(const struct shape* s, const struct epilogue* e, const 
   }
 }
 
-/** `in` [n, h, w, c], `filter` [kh, kw, c], `bias` [c] or 0, `out` [n, oh, ow, c]. `top`, `left` as in `conv`. */
+/** `in` [images, h, w, c], `filter` [kh, kw, c], `bias` [c] or 0, `out` [images, oh, ow, c]. `top`, `left` as in `conv`. */
 EXPORT(depthwise)
-void depthwise(const float* in, const float* filter, const float* bias, float* out, size n, size h, size w, size c, size kh,
-               size kw, size stride_y, size stride_x, size top, size left, size oh, size ow, int relu) {
+void depthwise(const float* in, const float* filter, const float* bias, float* out, size h, size w, size c, size kh,
+               size kw, size stride_y, size stride_x, size top, size left, size oh, size ow, int relu, size first, size end) {
   const struct shape s = {h, w, c, kh, kw, stride_y, stride_x, top, left, oh, ow};
   const struct epilogue e = epilogue_of(bias, 0, out, relu, c);
-  size at = 0;
-  for (; n > 0; n--, in += h * w * c) {
-    for (size y = 0; y < oh; y++, at += ow * c) {
-      size channel = 0;
-      KEEP_LOOP for (; c >= 8 && channel + 4 < c; channel += 8) {
-        convolve_row(&s, &e, in, filter, y, at, smaller(channel, c - 8), 2);
-      }
-      KEEP_LOOP for (; channel < c; channel += 4) convolve_row(&s, &e, in, filter, y, at, smaller(channel, c - 4), 1);
+  for (; first < end; first++) {
+    const float* image = in + first / oh * h * w * c;
+    size channel = 0, y = first % oh, at = first * ow * c;
+    KEEP_LOOP for (; c >= 8 && channel + 4 < c; channel += 8) {
+      convolve_row(&s, &e, image, filter, y, at, smaller(channel, c - 8), 2);
     }
+    KEEP_LOOP for (; channel < c; channel += 4) convolve_row(&s, &e, image, filter, y, at, smaller(channel, c - 4), 1);
   }
 }
