@@ -29,7 +29,7 @@ class BlobWorker extends EventTarget {
   }
 
   postMessage(data: unknown): void {
-    void this.worker.then((worker) => worker.postMessage(data));
+    void this.worker.then((worker) => worker.postMessage(data, []));
   }
 
   terminate(): void {

@@ -77,7 +77,7 @@ export class KernelPool {
       for (let row = 0; row < workers; row++) started.push(new Worker(url, { name: 'inpose kernels' }));
       const answers = started.map((worker, row) => {
         const answer = firstAnswer(worker);
-        worker.postMessage({ modules, memory, control, row });
+        worker.postMessage({ modules, memory, control, row }, []);
         return answer;
       });
       if ((await Promise.all(answers)).every(Boolean)) return new KernelPool(started, ints);
