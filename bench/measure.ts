@@ -21,6 +21,11 @@ export interface MeasureOptions {
   /** Frames issued at once to measure throughput, where a runner can; none by default. */
   readonly burst?: number;
   readonly profile: boolean;
+  /**
+   * Before each timed run, ms: what a runner leaves behind, garbage and work of the browser's other processes, is not charged to the
+   * next. @default 500
+   */
+  readonly settleMs?: number;
   /** Long tasks of the thread between two moments, where they can be observed. */
   readonly longTasks?: (from: number, to: number) => Promise<readonly number[]>;
   readonly onProgress?: (text: string) => void;
@@ -263,16 +268,14 @@ function maxAbs(data: Float32Array): number {
 
 // --- timing ------------------------------------------------------------------------------------------------------------------
 
-/** What a runner leaves behind, garbage and work of the browser's other processes, is not charged to the next. */
-const SETTLE_MS = 500;
-
-async function takeTurns(lanes: readonly Lane[], { runs, capMs, onProgress }: MeasureOptions, model: string) {
+async function takeTurns(lanes: readonly Lane[], options: MeasureOptions, model: string) {
+  const { runs, capMs, settleMs = 500, onProgress } = options;
   const isDone = ({ times }: Lane) => times.length >= 2 && times.reduce((sum, { ms }) => sum + ms, 0) > capMs;
   for (let round = 0; round < runs; round++) {
     for (const lane of lanes) {
       if (isDone(lane)) continue;
       onProgress?.(`${model} ${lane.runner.name}: run ${round + 1} of ${runs}`);
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      await new Promise((resolve) => setTimeout(resolve, settleMs));
       const before = gpuCounts();
       const { ms, jsMs, busyMs } = await timed(() => lane.session.run());
       const after = gpuCounts();

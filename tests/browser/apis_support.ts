@@ -1,5 +1,7 @@
-/** Two small networks with formula weights, and pictures for them. */
+/** Two small networks with formula weights, pictures for them, and backends that stay. */
+import { afterAll, beforeAll } from 'vitest';
 import { Pose2DInferencer, type Pose2DInferencerOptions } from '../../src/apis/inferencers/pose2d_inferencer.js';
+import { createBackend, type Backend, type BackendName } from '../../src/backend/init.js';
 import { encodeSafetensors, type StateDict } from '../../src/checkpoint/index.js';
 import type { PixelImage } from '../../src/datasets/transforms/warp_affine.js';
 import { buildPoseEstimator } from '../../src/models/builder.js';
@@ -24,6 +26,18 @@ export const NANO_CONFIG = {
     ...{ depth: 18, stem_channels: 8, base_channels: 8, num_stages: 1, strides: [1], dilations: [1], out_indices: [0] },
   },
 };
+
+/**
+ * Keeps a backend for all tests of a file or group. Models that are created meanwhile share it, and it tests itself once: a software GPU
+ * takes seconds for that.
+ */
+export function keepBackend(name: BackendName): void {
+  let kept: Backend;
+  beforeAll(async () => {
+    kept = await createBackend(name);
+  });
+  afterAll(() => kept?.dispose());
+}
 
 let nanoWeights: Promise<Uint8Array<ArrayBuffer>> | undefined;
 

@@ -22,7 +22,9 @@ import * as tf from '../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../src/tf.js';
 import { TINY_EDPOSE } from '../support/tiny_edpose.js';
 import { formulaWeights, TINY_RTMO, tinyRtmoWeights } from '../support/tiny_rtmo.js';
-import { createNano, patternPixels, playing, toCanvas } from './apis_support.js';
+import { createNano, keepBackend, patternPixels, playing, toCanvas } from './apis_support.js';
+
+keepBackend('webgpu');
 
 const open: { dispose(): Promise<void> }[] = [];
 
@@ -107,6 +109,8 @@ function checkSpots({ data, shape }: InstanceData['keypoints']): void {
 }
 
 describe.each(['wasm', 'webgl', 'webgpu'] as const)('a picture without boxes, %s', (backend) => {
+  keepBackend(backend);
+
   test('is resized with margins, and what is found lies in its own pixels', async () => {
     const inferencer = kept(
       await Pose2DInferencer.create({ config: SPOTS, checkpoint: null, backend, metainfo: ONE_POINT }),

@@ -1,6 +1,6 @@
 /** Detectors on every backend: PyTorch's boxes (rtmdet_reference.py), no tensor left behind, errors. */
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { inferenceDetector, initDetector } from '../../src/index.js';
 import { readbackStats } from '../../src/backend/readback.js';
 import {
@@ -10,10 +10,12 @@ import {
   type Pose2DInferencerOptions,
   type PoseDataSample,
 } from '../../src/index.js';
-import { createNano, playing, toBlob, toCanvas } from './apis_support.js';
+import { createNano, keepBackend, playing, toBlob, toCanvas } from './apis_support.js';
 import { CASES, checkBoxes, detectorWeights, pictureOf } from '../support/rtmdet.js';
 
 const counts = () => tf.engine().state.numTensors;
+
+keepBackend('webgpu');
 
 describe.each(['wasm', 'webgl', 'webgpu'] as const)('%s', (backend) => {
   // The others have the same operations, and a software WebGL takes 9 s for each.
@@ -59,9 +61,12 @@ describe('Pose2DInferencer with a detector', () => {
   const [, c] = CASES;
   const picture = pictureOf(c);
   const open: Pose2DInferencer[] = [];
-  const withDetector = async (options: Pose2DInferencerOptions = {}) => {
+  const create = async (options: Pose2DInferencerOptions) => {
     const detector = { detConfig: c.config, detCheckpoint: await detectorWeights(c) };
-    const inferencer = await createNano({ backend: 'wasm', ...detector, ...options });
+    return createNano({ backend: 'wasm', ...detector, ...options });
+  };
+  const withDetector = async (options: Pose2DInferencerOptions = {}) => {
+    const inferencer = await create(options);
     open.push(inferencer);
     return inferencer;
   };
@@ -74,51 +79,58 @@ describe('Pose2DInferencer with a detector', () => {
       ...predInstances!.bboxes.data.subarray(i * 4, i * 4 + 4),
     ]);
 
-  test.each(['wasm', 'webgpu'] as const)('%s: everybody, as with the boxes given', async (backend) => {
-    const inferencer = await withDetector({ backend });
-    const before = counts();
-    const reads = readbackStats().reads;
-    const found = await inferencer.infer(picture, { timestamp: 7 });
-    expect(inferencer.timings.detect).toBeGreaterThan(0);
-    const boxes = boxesOf(found);
-    // Best first, and each in PyTorch's list, of which MMPose's NMS at 0.3 leaves these.
-    expect(boxes.length).toBeGreaterThan(1);
-    expect(Math.abs(found.predInstances!.bboxScores.data[0] - c.scores[0])).toBeLessThan(5e-5);
-    for (const box of boxes) {
-      const near = c.scores.some((_, i) => box.every((v, k) => Math.abs(v - c.bboxes[i * 4 + k]) < 5e-3));
-      expect(near).toBe(true);
-    }
-    // One of the detector, and one of the poses; on wasm one per batch of four.
-    expect(readbackStats().reads - reads).toBe(backend === 'wasm' ? 1 + Math.ceil(boxes.length / 4) : 2);
-    const given = await inferencer.infer(picture, { bboxes: boxes });
-    const keypoints = [...given.predInstances!.keypoints.data];
-    for (const [i, value] of keypoints.entries()) {
-      expect(Math.abs(found.predInstances!.keypoints.data[i] - value)).toBeLessThan(backend === 'wasm' ? 1e-9 : 0.01);
-    }
-    expect(found.metainfo.timestamp).toBe(7);
-    expect(counts()).toBe(before);
-    await inferencer.dispose();
-    expect(counts()).toBe(0);
-  });
+  describe.each(['wasm', 'webgpu'] as const)('%s', (backend) => {
+    let inferencer: Pose2DInferencer;
+    beforeAll(async () => {
+      inferencer = await create({ backend, detScoreThr: c.scores[5] - 1e-3 });
+    });
+    afterAll(async () => {
+      await inferencer.dispose();
+      expect(counts()).toBe(0);
+    });
 
-  test.each(['wasm', 'webgpu'] as const)('%s: a tracker keeps ids, and the detector rests', async (backend) => {
-    const inferencer = await withDetector({ backend, detScoreThr: c.scores[5] - 1e-3 });
-    const detects: boolean[] = [];
-    const tracker = new PoseTracker({ detInterval: 3, minScore: 0 });
-    const before = counts();
-    const ids: number[][] = [];
-    for (let i = 0; i < 4; i++) {
-      const { predInstances, metainfo } = await inferencer.infer(picture, { tracker, timestamp: 40 * i });
-      detects.push(inferencer.timings.detect > 0);
-      ids.push([...predInstances!.trackIds!.data]);
-      expect(predInstances!.trackIds!.shape).toEqual([predInstances!.keypoints.shape[0]]);
-      expect(metainfo.timestamp).toBe(40 * i);
-    }
-    expect(detects[0]).toBe(true);
-    expect(detects).toContain(false);
-    expect(ids[0].length).toBeGreaterThan(0);
-    expect(ids.every((row) => row.join() === [...row].sort((a, b) => a - b).join())).toBe(true);
-    expect(counts()).toBe(before);
+    test('everybody, as with the boxes given', async () => {
+      const before = counts();
+      const reads = readbackStats().reads;
+      const found = await inferencer.infer(picture, { timestamp: 7 });
+      expect(inferencer.timings.detect).toBeGreaterThan(0);
+      const boxes = boxesOf(found);
+      // Best first, and each in PyTorch's list, of which MMPose's NMS at 0.3 leaves these.
+      expect(boxes.length).toBeGreaterThan(1);
+      expect(Math.abs(found.predInstances!.bboxScores.data[0] - c.scores[0])).toBeLessThan(5e-5);
+      for (const box of boxes) {
+        const near = c.scores.some((_, i) => box.every((v, k) => Math.abs(v - c.bboxes[i * 4 + k]) < 5e-3));
+        expect(near).toBe(true);
+      }
+      // One of the detector, and one of the poses; on wasm one per batch of four.
+      expect(readbackStats().reads - reads).toBe(backend === 'wasm' ? 1 + Math.ceil(boxes.length / 4) : 2);
+      const given = await inferencer.infer(picture, { bboxes: boxes });
+      const keypoints = [...given.predInstances!.keypoints.data];
+      for (const [i, value] of keypoints.entries()) {
+        expect(Math.abs(found.predInstances!.keypoints.data[i] - value)).toBeLessThan(backend === 'wasm' ? 1e-9 : 0.01);
+      }
+      expect(found.metainfo.timestamp).toBe(7);
+      expect(counts()).toBe(before);
+    });
+
+    test('a tracker keeps ids, and the detector rests', async () => {
+      const detects: boolean[] = [];
+      const tracker = new PoseTracker({ detInterval: 3, minScore: 0 });
+      const before = counts();
+      const ids: number[][] = [];
+      for (let i = 0; i < 4; i++) {
+        const { predInstances, metainfo } = await inferencer.infer(picture, { tracker, timestamp: 40 * i });
+        detects.push(inferencer.timings.detect > 0);
+        ids.push([...predInstances!.trackIds!.data]);
+        expect(predInstances!.trackIds!.shape).toEqual([predInstances!.keypoints.shape[0]]);
+        expect(metainfo.timestamp).toBe(40 * i);
+      }
+      expect(detects[0]).toBe(true);
+      expect(detects).toContain(false);
+      expect(ids[0].length).toBeGreaterThan(0);
+      expect(ids.every((row) => row.join() === [...row].sort((a, b) => a - b).join())).toBe(true);
+      expect(counts()).toBe(before);
+    });
   });
 
   test('stream: everybody with ids, smoothed unless told not to', async () => {

@@ -7,7 +7,9 @@ import { disposeModule, namedParameters, prepareModule, transpose } from '../../
 import * as tf from '../../src/tf.js';
 import { expectClose, values } from '../unit/pose_lifter_cases.js';
 import reference from '../unit/internet_head_reference.json';
-import { NANO_CONFIG, patternPixels } from './apis_support.js';
+import { keepBackend, NANO_CONFIG, patternPixels } from './apis_support.js';
+
+for (const name of ['webgl', 'webgpu'] as const) keepBackend(name);
 
 const { config, outputs } = reference.head;
 

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { createBackend, inferencePoseLifterModel } from '../../src/index.js';
 import { expectClose, frameOf, loadLifter } from '../unit/pose_lifter_cases.js';
+import { keepBackend } from './apis_support.js';
 import reference from '../unit/pose_lifter_reference.json';
 
 /** Where a software GPU runs them; all of them pass there, too. */
@@ -12,6 +13,8 @@ const cases = (['wasm', 'webgl', 'webgpu'] as const).flatMap((backend) =>
     .filter(({ name }) => backend === 'wasm' || FEW[backend].includes(name))
     .map((lifted) => ({ backend, ...lifted })),
 );
+
+keepBackend('webgpu');
 
 test.each(cases)('$backend: $name', async ({ backend: name, config, frames, withTrackId, normPose2d, keypoints }) => {
   const backend = await createBackend(name);

@@ -128,10 +128,10 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
 }
 
 /** Vite and a browser, only when a group needs them. */
-async function openPage(roots: readonly string[], { corrupt = false }: Options): Promise<PageRunner> {
+async function openPage(roots: readonly string[], { backend, corrupt = false }: Options): Promise<PageRunner> {
   const { startPageRunner } = await import('./page_runner.js');
-  // The two runs of the test command go side by side.
-  return startPageRunner(PROJECT, roots, corrupt ? 'golden-corrupt' : 'golden');
+  // The test command has several runs side by side.
+  return startPageRunner(PROJECT, roots, corrupt ? 'golden-corrupt' : `golden-${backend}`);
 }
 
 function runInNode(roots: readonly string[], job: Job, opts: Options): Promise<CaseReport[]> {

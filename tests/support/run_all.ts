@@ -1,8 +1,10 @@
 /**
  * `npm test`: brings a browser, runs every check as a child process, and ends with the one line `N passed, M failed`.
  * `npm test -- unit golden` runs only the steps named.
+ *
+ * Steps share the machine, two at a time. One that has it to itself prints as it goes; of two, each prints when it has ended.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,27 +25,34 @@ interface Tally {
   readonly note: string;
 }
 
-type Step = (scratch: string) => Promise<Tally>;
+/** Runs a Node script to its end; gives its exit status. */
+type Run = (script: string, args: readonly string[]) => Promise<number>;
+type Step = (run: Run, scratch: string) => Promise<Tally>;
 
 const STEPS: Readonly<Record<string, Step>> = {
-  typecheck: () => check('typescript', 'tsc', ['--noEmit']),
-  lint: () => check('oxlint', 'oxlint', ['--quiet']),
-  format: () => check('prettier', 'prettier', ['--check', '--log-level', 'warn', '.']),
-  unit: (scratch) => vitest('node', scratch),
-  golden: (scratch) => golden([], scratch),
-  'golden-corrupt': (scratch) => golden(['--corrupt'], scratch),
+  typecheck: (run) => check(run, 'typescript', 'tsc', ['--noEmit']),
+  lint: (run) => check(run, 'oxlint', 'oxlint', ['--quiet']),
+  format: (run) => check(run, 'prettier', 'prettier', ['--check', '--log-level', 'warn', '.']),
+  unit: (run, scratch) => vitest(run, 'node', scratch),
+  browser: (run, scratch) => vitest(run, 'browser', scratch),
+  bundle: (run, scratch) => vitest(run, 'bundle', scratch),
+  golden: (run, scratch) => golden(run, [], scratch),
+  'golden-corrupt': (run, scratch) => golden(run, ['--corrupt'], scratch),
   // Tiny networks only: on software GPUs the full set takes an hour, and has commands of its own.
-  'golden-webgpu': (scratch) => golden([...TINY, '--backend', 'webgpu'], scratch),
-  'golden-webgl': (scratch) => golden([...TINY, '--backend', 'webgl'], scratch),
-  browser: (scratch) => vitest('browser', scratch),
-  bundle: (scratch) => vitest('bundle', scratch),
+  'golden-webgpu': (run, scratch) => golden(run, [...TINY, '--backend', 'webgpu'], scratch),
+  'golden-webgl': (run, scratch) => golden(run, [...TINY, '--backend', 'webgl'], scratch),
 };
 
-/** Steps that take one core each and may share the machine; the others follow one by one. */
-const TOGETHER = [
+/**
+ * One phase after another; within a phase two steps at a time, the longest first. A browser with a software GPU leaves much of two
+ * cores idle: its GPU is one process, which waits for the page, and the page for it.
+ */
+const PHASES = [
   ['typecheck', 'lint', 'format'],
-  ['golden', 'golden-corrupt'],
+  ['unit'],
+  ['browser', 'bundle', 'golden', 'golden-corrupt', 'golden-webgpu', 'golden-webgl'],
 ];
+const AT_A_TIME = 2;
 
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
 
@@ -58,9 +67,14 @@ async function main(names: readonly string[]): Promise<boolean> {
   const results = new Map<string, Tally>();
   try {
     const wanted = Object.keys(STEPS).filter((name) => names.length === 0 || names.includes(name));
-    for (const group of groupsOf(wanted)) {
-      const tallies = await Promise.all(group.map((name) => timed(name, STEPS[name], scratch)));
-      for (const [i, name] of group.entries()) results.set(name, tallies[i]);
+    for (const phase of PHASES) {
+      const waiting = phase.filter((name) => wanted.includes(name));
+      const run = waiting.length > 1 ? runQuietly : runAloud;
+      const lane = async () => {
+        for (let name = waiting.shift(); name; name = waiting.shift())
+          results.set(name, await timed(name, run, scratch));
+      };
+      await Promise.all(Array.from({ length: AT_A_TIME }, lane));
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -68,16 +82,14 @@ async function main(names: readonly string[]): Promise<boolean> {
   return summarise(results);
 }
 
-/** The steps in order, those that run at once in one group. */
-function groupsOf(names: readonly string[]): string[][] {
-  const groups = names.map((name) => TOGETHER.find((group) => group.includes(name)) ?? [name]);
-  return [...new Set(groups)].map((group) => group.filter((name) => names.includes(name)));
-}
-
-async function timed(name: string, step: Step, scratch: string): Promise<Tally> {
+async function timed(name: string, run: Run, scratch: string): Promise<Tally> {
   const start = Date.now();
   console.log(`\n== ${name}`);
-  const tally = await step(scratch).catch((error: unknown) => ({ passed: 0, failed: 1, note: String(error) }));
+  const tally = await STEPS[name](run, scratch).catch((error: unknown) => ({
+    passed: 0,
+    failed: 1,
+    note: String(error),
+  }));
   console.log(`== ${name}: ${describe(tally)} in ${((Date.now() - start) / 1000).toFixed(0)} s`);
   return tally;
 }
@@ -96,7 +108,7 @@ function describe({ passed, failed, note }: Tally): string {
 }
 
 /** A tool that only says yes or no counts as one test. */
-async function check(name: string, bin: string, args: readonly string[]): Promise<Tally> {
+async function check(run: Run, name: string, bin: string, args: readonly string[]): Promise<Tally> {
   const code = await run(binary(name, bin), args);
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, note: '' };
 }
@@ -108,7 +120,7 @@ interface VitestReport {
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
-async function vitest(project: string, scratch: string): Promise<Tally> {
+async function vitest(run: Run, project: string, scratch: string): Promise<Tally> {
   const file = join(scratch, `${project}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   const code = await run(binary('vitest', 'vitest'), ['run', '--project', project, ...reporters]);
@@ -121,7 +133,7 @@ async function vitest(project: string, scratch: string): Promise<Tally> {
   return atLeastOne({ passed: report.numPassedTests, failed: failed + unexplained, note });
 }
 
-async function golden(flags: readonly string[], scratch: string): Promise<Tally> {
+async function golden(run: Run, flags: readonly string[], scratch: string): Promise<Tally> {
   const file = join(scratch, `golden${flags.join('').replaceAll(/\W/g, '')}.json`);
   const args = [join(PROJECT, 'tests/golden/cli.ts'), '--dir', FIXTURES, '--report', file, ...flags];
   const code = await run(binary('tsx', 'tsx'), args);
@@ -148,14 +160,31 @@ function binary(packageName: string, bin: string): string {
   return join(dirname(manifest), typeof field === 'string' ? field : field[bin]);
 }
 
-/** Runs a Node script with our output as its output; gives its exit status. */
-function run(script: string, args: readonly string[]): Promise<number> {
+/** With our output as its output. */
+function runAloud(script: string, args: readonly string[]): Promise<number> {
+  return ended(start(script, args, 'inherit'));
+}
+
+/** What it says comes in one piece, at its end. */
+async function runQuietly(script: string, args: readonly string[]): Promise<number> {
+  const child = start(script, args, 'pipe');
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk));
+  const code = await ended(child);
+  process.stdout.write(Buffer.concat(said));
+  return code;
+}
+
+function start(script: string, args: readonly string[], output: 'inherit' | 'pipe'): ChildProcess {
+  return spawn(process.execPath, [script, ...args], {
+    cwd: PROJECT,
+    stdio: ['ignore', output, output],
+    timeout: STEP_LIMIT_MS,
+  });
+}
+
+function ended(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, ...args], {
-      cwd: PROJECT,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      timeout: STEP_LIMIT_MS,
-    });
     child.on('error', reject);
     child.on('close', (code) => resolve(code ?? 1));
   });

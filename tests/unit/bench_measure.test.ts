@@ -13,7 +13,7 @@ import { timed } from '../../bench/timing.js';
 import type { Choice } from '../../src/jit/plan.js';
 import { turn } from '../../src/slices.js';
 
-const OPTIONS = { persons: 1, runs: 3, capMs: 1000, profile: false } as const;
+const OPTIONS = { persons: 1, runs: 3, capMs: 1000, settleMs: 0, profile: false } as const;
 
 /** A network of one output [1, 4]; `recordedSize` may differ from what is timed. */
 function network(recordedSize: readonly [number, number] = [2, 2]): BenchNetwork {
