@@ -44,13 +44,15 @@ const STEPS: Readonly<Record<string, Step>> = {
 };
 
 /**
- * One phase after another; within a phase two steps at a time, the longest first. A browser with a software GPU leaves much of two
- * cores idle: its GPU is one process, which waits for the page, and the page for it.
+ * One phase after another; within a phase two steps at a time. The longest two have the machine to themselves: some of their tests wait
+ * for a page only so long.
  */
 const PHASES = [
   ['typecheck', 'lint', 'format'],
   ['unit'],
-  ['browser', 'bundle', 'golden', 'golden-corrupt', 'golden-webgpu', 'golden-webgl'],
+  ['golden', 'golden-corrupt', 'golden-webgpu', 'golden-webgl'],
+  ['browser'],
+  ['bundle'],
 ];
 const AT_A_TIME = 2;
 

@@ -19,7 +19,7 @@ test('the wasm runners side by side, with a file and time per kernel', async () 
   const { code, stdout, stderr } = await runScript('bench/cli.ts', options);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^litehrnet_18 {2}inpose wasm/m);
-  expect(stdout).toMatch(/^FusedDepthwiseConv2D /m);
+  expect(stdout).toMatch(/^InposeWasmDepthwiseConv2d /m);
   const { adapter, versions, rows }: { adapter: string; versions: object; rows: Row[] } = JSON.parse(
     await readFile(json, 'utf8'),
   );
