@@ -45,8 +45,8 @@ let network: BenchNetwork | null = null;
 
 window.startBench = async (request) => {
   threads = request.threads;
-  // What tfjs's wasm backend takes for its number of threads.
-  Object.defineProperty(navigator, 'hardwareConcurrency', { value: threads });
+  // tfjs's wasm backend takes half of it for its number of threads.
+  Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 * threads });
   installGpuMeter();
   const { info } = (await navigator.gpu.requestAdapter())!;
   return {

@@ -18,8 +18,8 @@ export function controlBytes(workers: number): number {
   return 4 * (HEAD + ROW * workers);
 }
 
-/** How long a worker looks for the next job before it sleeps, in turns of a loop: about as long as tfjs takes from op to op. */
-const SPINS = 20_000;
+/** How long a worker looks for the next job before it sleeps, in turns of a loop: a few microseconds, since tfjs's threads want the cores. */
+const SPINS = 300;
 /** A browser that starts no workers within this time has its reasons. */
 const START_TIMEOUT_MS = 3000;
 
