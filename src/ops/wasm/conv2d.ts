@@ -5,16 +5,12 @@
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
-import { activeWasmKernels, convOutputSize, keepsUp, registerWasm, type WasmBackend } from './wasm_op.js';
+import { activeWasmKernels, convOutputSize, keepsUp, registerWasm, type WasmBackend, type Windows } from './wasm_op.js';
 
 /** A dense convolution without its numbers. */
-export interface ConvGeometry {
-  readonly kernel: readonly [h: number, w: number];
+export interface ConvGeometry extends Windows {
   readonly inChannels: number;
   readonly outChannels: number;
-  readonly strides: readonly [h: number, w: number];
-  /** The same on both sides. */
-  readonly padding: readonly [h: number, w: number];
 }
 
 export type WasmActivation = 'linear' | 'relu' | 'relu6';
@@ -31,7 +27,7 @@ const SMALL_MEMORY = 384e6;
 const FEWEST_TILES = 6;
 
 /** How many of tfjs's threads one of ours keeps up with (bench/README.md): by Winograd, and otherwise. */
-const THREADS = { winograd: 4, other: 2 };
+export const THREADS = { winograd: 4, other: 2 };
 
 /** Whether the active backend is wasm with the library's kernels, and they are the faster ones for this. */
 export function hasWasmConv(geometry: ConvGeometry): boolean {

@@ -2,32 +2,23 @@
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
 import * as tf from '../../tf.js';
 import type { KernelFunc, Tensor, Tensor1D, Tensor4D, TensorInfo } from '../../tf.js';
-import type { WasmActivation } from './conv2d.js';
-import { activeWasmKernels, convOutputSize, keepsUp, registerWasm, type WasmBackend } from './wasm_op.js';
-
-export interface DepthwiseGeometry {
-  readonly kernel: readonly [h: number, w: number];
-  readonly strides: readonly [h: number, w: number];
-  /** The same on both sides. */
-  readonly padding: readonly [h: number, w: number];
-}
+import { THREADS, type WasmActivation } from './conv2d.js';
+import { activeWasmKernels, convOutputSize, keepsUp, registerWasm, type WasmBackend, type Windows } from './wasm_op.js';
 
 const NAME = 'InposeWasmDepthwiseConv2d';
-/** How many of tfjs's threads one of ours keeps up with: as for dense convolutions other than Winograd's. */
-const THREADS = 2;
 /** The kernel takes four channels at once. */
 const FEWEST_CHANNELS = 4;
 
 /** Whether the active backend is wasm with the library's kernels, and they are the faster ones for this. */
 export function hasWasmDepthwise(channels: number): boolean {
   const installed = activeWasmKernels();
-  return channels >= FEWEST_CHANNELS && installed !== null && keepsUp(installed, THREADS);
+  return channels >= FEWEST_CHANNELS && installed !== null && keepsUp(installed, THREADS.other);
 }
 
 /** x [N, H, W, C], filter [kh, kw, C, 1] -> [N, H', W', C]. */
 export function wasmDepthwiseConv2d(
   { x, filter, bias }: { x: Tensor4D; filter: Tensor4D; bias?: Tensor1D },
-  geometry: DepthwiseGeometry,
+  geometry: Windows,
   activation: WasmActivation,
 ): Tensor4D {
   registerWasm(NAME, kernel);
@@ -40,7 +31,7 @@ export function wasmDepthwiseConv2d(
 const kernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as WasmBackend;
   const { kernels } = wasmKernelsOf(wasm)!;
-  const { geometry, activation } = attrs as unknown as { geometry: DepthwiseGeometry; activation: WasmActivation };
+  const { geometry, activation } = attrs as unknown as { geometry: Windows; activation: WasmActivation };
   const [n, h, w, channels] = inputs.x!.shape;
   const [oh, ow] = convOutputSize([h, w], geometry);
   const { kernel: size, strides, padding } = geometry;

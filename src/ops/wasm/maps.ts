@@ -1,6 +1,6 @@
 /** Means, gates, sums of two sizes and sigmoids on tfjs's wasm backend: one pass over a map each. */
 import { wasmKernelsOf } from '../../backend/wasm/installed.js';
-import type { MapShape, WasmKernels } from '../../backend/wasm/wasm_kernels.js';
+import type { MapShape } from '../../backend/wasm/wasm_kernels.js';
 import { sizeOf } from '../../ndarray.js';
 import type { KernelFunc, TensorInfo } from '../../tf.js';
 import type { WasmBackend } from './wasm_op.js';
@@ -12,7 +12,7 @@ function mapShapeOf({ shape: [n, h, w, channels] }: TensorInfo): MapShape {
 /** Kernels and output of one call, with a way to say where a tensor lies. */
 function open(backend: unknown, shape: readonly number[]) {
   const wasm = backend as WasmBackend;
-  const { kernels } = wasmKernelsOf(wasm)! as { kernels: WasmKernels };
+  const { kernels } = wasmKernelsOf(wasm)!;
   const output = wasm.makeOutput(shape, 'float32');
   return { kernels, output, at: (info: TensorInfo) => wasm.getMemoryOffset(info.dataId) };
 }

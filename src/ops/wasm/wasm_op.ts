@@ -26,9 +26,11 @@ export function registerWasm(kernelName: string, kernelFunc: KernelFunc): void {
   if (!tf.getKernel(kernelName, 'wasm')) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
 }
 
-interface Windows {
+/** Which pixels a convolution without dilation looks at. */
+export interface Windows {
   readonly kernel: readonly [h: number, w: number];
   readonly strides: readonly [h: number, w: number];
+  /** The same on both sides. */
   readonly padding: readonly [h: number, w: number];
 }
 
