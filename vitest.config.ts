@@ -1,6 +1,9 @@
 /** Three projects: `node` (fast, no browser), `browser` (tests inside real Chromium with WebGPU and WebGL2), `bundle` (the package). */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import { INSTALLED_BROWSERS, isInstalledBrowser } from './tests/support/installed_browser.js';
+import { installed } from './tests/support/vitest_installed.js';
+import process from 'node:process';
 import { chromiumFlags, locateChromium } from './tests/support/chromium.js';
 import { TFJS } from './vite.config.js';
 import { serveWasm } from './vite.wasm.js';
@@ -41,15 +44,23 @@ export default defineConfig(async () => ({
           fileParallelism: false,
           browser: {
             enabled: true,
-            headless: true,
             screenshotFailures: false,
-            provider: playwright({
-              launchOptions: { executablePath: await locateChromium(), args: chromiumFlags() },
-            }),
-            instances: [{ browser: 'chromium' as const }],
+            ...(await testBrowser()),
           },
         },
       },
     ],
   },
 }));
+
+/** Chromium under playwright, or what INPOSE_BROWSER names. */
+async function testBrowser() {
+  const name = process.env.INPOSE_BROWSER ?? 'chromium';
+  if (name === 'chromium') {
+    const launchOptions = { executablePath: await locateChromium(), args: chromiumFlags() };
+    return { headless: true, provider: playwright({ launchOptions }), instances: [{ browser: 'chromium' as const }] };
+  }
+  if (!isInstalledBrowser(name))
+    throw new Error(`INPOSE_BROWSER: found "${name}"; expected chromium, ${INSTALLED_BROWSERS.join(' or ')}.`);
+  return { headless: false, provider: installed(name), instances: [{ browser: name as 'firefox' }] };
+}

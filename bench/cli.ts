@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: the library's runners beside onnxruntime-web's on the same networks, in one page of real Chromium. Fails when a
+ * `npm run bench`: the library's runners beside onnxruntime-web's on the same networks, in one page of a browser, Chromium unless told otherwise. Fails when a
  * runner's numbers are not MMPose's, or when the page reports an error.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,12 +7,12 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { openPageHost, type PageHost } from '../tests/support/page_host.js';
+import { addBrowserOptions, openPageHost, type BrowserOptions, type PageHost } from '../tests/support/page_host.js';
 import { progress, runTool } from '../tests/support/tool.js';
 import type { Row } from './measure.js';
 import { BENCH_MODELS, type BenchModelName } from './models.js';
 import { integers, listOf, positiveInteger } from './options.js';
-import type { StartReply } from './page.js';
+import type { ModelRequest, StartReply } from './page.js';
 import { failures, printProfiles, printTable } from './report.js';
 import { RUNNER_NAMES, type RunnerName } from './runners/runner.js';
 
@@ -20,7 +20,7 @@ const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const MODEL_NAMES = Object.keys(BENCH_MODELS) as BenchModelName[];
 const DEFAULT_RUNNERS = RUNNER_NAMES.filter((name) => !/(fp16|tuned)$/.test(name));
 
-interface Options {
+interface Options extends BrowserOptions {
   readonly models: readonly BenchModelName[];
   readonly runners: readonly RunnerName[];
   readonly runs: number;
@@ -31,7 +31,7 @@ interface Options {
   readonly profile?: boolean;
 }
 
-const options = new Command('bench')
+const options = addBrowserOptions(new Command('bench'))
   .option('--models <names>', `of ${MODEL_NAMES.join(', ')}`, listOf(MODEL_NAMES), MODEL_NAMES)
   .option('--runners <names>', `of ${RUNNER_NAMES.join(', ')}`, listOf(RUNNER_NAMES), DEFAULT_RUNNERS)
   .option('--runs <n>', 'timed runs of each runner', positiveInteger, 10)
@@ -56,20 +56,21 @@ async function main(opts: Options): Promise<boolean> {
     script: 'bench/page.ts',
     readyWhen: 'benchModel',
     files: () => Promise.resolve(null),
+    onProgress: progress,
+    ...{ browser: opts.browser, host: opts.host },
   });
   const rows: Row[] = [];
   let started: StartReply;
   let errors: readonly string[];
   try {
-    await host.page.exposeFunction('reportProgress', progress);
-    started = await host.page.evaluate((request) => window.startBench(request), { threads: opts.threads });
+    started = await host.call('startBench', { threads: opts.threads });
     console.log(`adapter: ${started.adapter}`);
     if (!started.crossOriginIsolated)
       throw new Error('the page is not cross-origin isolated: wasm would have one thread');
     for (const model of opts.models) {
       for (const persons of opts.persons) rows.push(...(await runModel(host, model, persons, opts)));
     }
-    errors = await host.page.evaluate(() => [...window.benchErrors()]);
+    errors = await host.call('benchErrors');
   } finally {
     await host.close();
   }
@@ -82,8 +83,8 @@ async function main(opts: Options): Promise<boolean> {
 
 async function runModel(host: PageHost, model: BenchModelName, persons: number, opts: Options): Promise<Row[]> {
   const { runners, runs, cap, profile = false } = opts;
-  const request = { model, runners, persons, runs, capMs: cap * 1000, profile };
-  const rows = await host.page.evaluate((r) => window.benchModel(r), request);
+  const request: ModelRequest = { model, runners, persons, runs, capMs: cap * 1000, profile };
+  const rows = await host.call('benchModel', request);
   progress('');
   printTable(rows);
   return rows;

@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { encodeSafetensors } from '../src/checkpoint/index.js';
 import { readGoldenFile } from '../tests/golden/format.js';
 import { weightTensor } from '../tests/golden/formula.js';
-import { openPageHost } from '../tests/support/page_host.js';
+import { openChromiumPage } from '../tests/support/chromium_page.js';
 import type { ColdReport } from './cold_page.js';
 import { BENCH_MODELS, type BenchModelName } from './models.js';
 
@@ -41,7 +41,7 @@ function count(text: string): number {
 
 async function measure({ model, frames, flip = false }: Options): Promise<ColdReport & ProcessorTimes> {
   const { config, weights } = await formulaCheckpoint(model);
-  const host = await openPageHost({
+  const host = await openChromiumPage({
     project: PROJECT,
     script: 'bench/cold_page.ts',
     readyWhen: 'coldStart',
@@ -51,7 +51,7 @@ async function measure({ model, frames, flip = false }: Options): Promise<ColdRe
     const request = { config, checkpoint: '/@files/weights.safetensors', flipTest: flip, frames };
     const browser = host.page.context().browser()!;
     await browser.startTracing(host.page, { categories: ['toplevel', 'blink.user_timing', '__metadata'] });
-    const report = await host.page.evaluate((asked) => window.coldStart(asked), request);
+    const report = await host.call('coldStart', request);
     const times = processorTimes(await browser.stopTracing(), frames);
     if (host.problems.length > 0) throw new Error(host.problems.join('\n'));
     return { ...report, ...times };

@@ -35,8 +35,6 @@ declare global {
     benchModel(request: ModelRequest): Promise<Row[]>;
     /** Errors that no promise of a runner has seen. */
     benchErrors(): readonly string[];
-    /** Set by the command: says what is going on. */
-    reportProgress?(text: string): void;
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * `npm run eval`: COCO keypoint AP of a model on your own machine, through the library in real Chromium. Nothing is uploaded:
+ * `npm run eval`: COCO keypoint AP of a model on your own machine, through the library in a browser, Chromium unless told otherwise. Nothing is uploaded:
  * pictures, annotations and weights are served from this machine to a browser on it.
  */
 import { existsSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, parse, resolve } from 'node:path';
 import { Command } from 'commander';
-import type { Page } from 'playwright';
+import type { PageHost } from '../../tests/support/page_host.js';
 import { progress, runTool } from '../../tests/support/tool.js';
 import { positiveInteger } from '../options.js';
 import {
@@ -52,35 +52,41 @@ await runTool('eval', () => main(options));
 
 async function main(opts: Options): Promise<boolean> {
   const files = await findFiles(opts);
-  const page = { script: 'bench/eval/page.ts', readyWhen: 'startEval', files: (path: string) => serve(files, path) };
-  return withPage('eval', page, (opened) => evaluate(opened, opts, files));
+  const page = {
+    script: 'bench/eval/page.ts',
+    readyWhen: 'startEval',
+    files: (path: string) => serve(files, path),
+  } as const;
+  return withPage('eval', { ...page, browser: opts.browser, host: opts.host }, (opened) =>
+    evaluate(opened, opts, files),
+  );
 }
 
-async function evaluate(page: Page, opts: Options, files: Files): Promise<void> {
+async function evaluate(page: PageHost, opts: Options, files: Files): Promise<void> {
   if (files.detector) await findPeople(page, opts, files);
   const started = await start(page, opts, files);
   printStart(started, opts);
   for (const [i, { stem }] of started.pictures.entries()) {
-    await page.evaluate((name) => window.evalPicture(name), stem);
+    await page.call('evalPicture', stem);
     progress(`${i + 1} of ${started.pictures.length} pictures`);
   }
   progress('');
-  const result = await page.evaluate(() => window.finishEval());
+  const result = await page.call('finishEval');
   if (opts.out) await writeFile(resolve(opts.out), `${JSON.stringify(result.people)}\n`);
   printResult(result, started, opts);
 }
 
 /** Everybody in all pictures, before the first pose: COCO's evaluation wants the boxes as detection results. */
-async function findPeople(page: Page, opts: Options, files: Files): Promise<void> {
+async function findPeople(page: PageHost, opts: Options, files: Files): Promise<void> {
   const source = await sourceRequest('detector', files.detector, opts.detConfig);
-  await page.evaluate((r) => window.startDetector(r), { ...source, backend: opts.backend });
+  await page.call('startDetector', { ...source, backend: opts.backend });
   let boxes = 0;
   for (const [i, stem] of [...files.pictures.keys()].entries()) {
-    boxes += await page.evaluate((name) => window.detectPicture(name), stem);
+    boxes += await page.call('detectPicture', stem);
     progress(`${i + 1} of ${files.pictures.size} pictures searched`);
   }
   progress('');
-  await page.evaluate(() => window.finishDetector());
+  await page.call('finishDetector');
   console.log(`detector: ${basename(files.detector!)}, ${boxes} boxes in ${files.pictures.size} pictures`);
 }
 
@@ -125,7 +131,7 @@ async function serve(files: Files, path: string): Promise<Uint8Array | null> {
   return served && name === basename(served) ? readFile(served) : null;
 }
 
-async function start(page: Page, opts: Options, files: Files): Promise<StartReply> {
+async function start(page: PageHost, opts: Options, files: Files): Promise<StartReply> {
   const request = {
     ...(await modelRequest(files.model, opts)),
     annotations: addressOf('annotations', files.annotations),
@@ -133,7 +139,7 @@ async function start(page: Page, opts: Options, files: Files): Promise<StartRepl
     stems: [...files.pictures.keys()],
     limit: opts.limit ?? null,
   };
-  return page.evaluate((r) => window.startEval(r), request);
+  return page.call('startEval', request);
 }
 
 function printStart(started: StartReply, opts: Options): void {

@@ -4,8 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
-import type { Page } from 'playwright';
-import type { PageHostOptions } from '../../tests/support/page_host.js';
+import {
+  addBrowserOptions,
+  openPageHost,
+  type BrowserOptions,
+  type PageHost,
+  type PageHostOptions,
+} from '../../tests/support/page_host.js';
 import type { BackendName } from '../../src/backend/init.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -13,7 +18,7 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const MODEL_HELP = 'checkpoint: .pth or .safetensors; or "default", the model that comes with inpose';
 const CONFIG_HELP = 'MMPose config as JSON (default: the one inside the checkpoint, else NAME.config.json beside it)';
 
-export interface ModelOptions {
+export interface ModelOptions extends BrowserOptions {
   readonly model: string;
   readonly config?: string;
   readonly backend: BackendName;
@@ -38,7 +43,7 @@ export interface ModelRequest extends SourceRequest {
 
 /** `--model` is the tool's own: not every tool has a default. */
 export function addModelOptions(command: Command): Command {
-  return command
+  return addBrowserOptions(command)
     .option('--config <file>', CONFIG_HELP)
     .addOption(new Option('--backend <name>').choices(['webgpu', 'webgl', 'wasm', 'cpu']).default('wasm'))
     .option('--flip', 'flip test');
@@ -105,29 +110,15 @@ export function printModel({ reason, notices }: LoadedModel, { model, flip }: Mo
  */
 export async function withPage(
   name: string,
-  page: Pick<PageHostOptions, 'script' | 'readyWhen' | 'files'>,
-  work: (page: Page) => Promise<void>,
+  page: Pick<PageHostOptions, 'script' | 'readyWhen' | 'files'> & BrowserOptions,
+  work: (page: PageHost) => Promise<void>,
 ): Promise<boolean> {
-  // Vite and a browser: only when there is something to run.
-  const { openPageHost } = await import('../../tests/support/page_host.js');
   const host = await openPageHost({ project: PROJECT, ...page });
   try {
-    await work(host.page);
-  } catch (error) {
-    throw new Error(firstLines(error), { cause: error });
+    await work(host);
   } finally {
     await host.close();
   }
   for (const problem of host.problems) console.error(`${name}: ${problem}`);
   return host.problems.length === 0;
-}
-
-/** Playwright puts the page's stack behind the message; only the message is for people. */
-function firstLines(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message
-    .split('\n')
-    .filter((line) => !/^\s+at /.test(line))
-    .join('\n')
-    .replace(/^page\.evaluate: (\w*Error: )?/, '');
 }

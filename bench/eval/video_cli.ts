@@ -5,7 +5,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
-import type { Page } from 'playwright';
+import type { PageHost } from '../../tests/support/page_host.js';
 import { progress, runTool } from '../../tests/support/tool.js';
 import { positiveInteger } from '../options.js';
 import {
@@ -47,29 +47,29 @@ async function main(opts: Options): Promise<boolean> {
   const served = new Map([opts.video, ...(model ? [model] : [])].map((path) => [basename(path), path]));
   const files = async (path: string) => (served.has(basename(path)) ? readFile(served.get(basename(path))!) : null);
   let records: readonly FrameRecord[] = [];
-  const page = { script: 'bench/eval/video.ts', readyWhen: 'startVideo', files };
-  const isClean = await withPage('eval:video', page, async (opened) => {
+  const page = { script: 'bench/eval/video.ts', readyWhen: 'startVideo', files } as const;
+  const isClean = await withPage('eval:video', { ...page, browser: opts.browser, host: opts.host }, async (opened) => {
     records = await follow(opened, opts, model);
   });
   if (opts.out) await writeFile(resolve(opts.out), `${JSON.stringify(records)}\n`);
   return printResult(records) && isClean;
 }
 
-async function follow(page: Page, opts: Options, model: string | null): Promise<FrameRecord[]> {
+async function follow(page: PageHost, opts: Options, model: string | null): Promise<FrameRecord[]> {
   const request = { ...(await modelRequest(model, opts)), video: addressOf('video', opts.video), fps: opts.fps };
-  const started = await page.evaluate((r) => window.startVideo(r), request);
+  const started = await page.call('startVideo', request);
   printStart(started, opts);
   if (opts.overlays) await mkdir(opts.overlays, { recursive: true });
   const records: FrameRecord[] = [];
   for (let i = 0; i < started.frames; i++) {
     const wanted = opts.overlays !== undefined && i % opts.every === 0;
-    const { record, overlay } = await page.evaluate(([n, o]) => window.evalFrame(n, o), [i, wanted] as const);
+    const { record, overlay } = await page.call('evalFrame', i, wanted);
     records.push(record);
     if (overlay) await writeFile(overlayFile(opts, i), Buffer.from(overlay.split(',')[1], 'base64'));
     progress(`${i + 1} of ${started.frames} frames`);
   }
   progress('');
-  await page.evaluate(() => window.finishVideo());
+  await page.call('finishVideo');
   return records;
 }
 

@@ -2,6 +2,7 @@
  * Pictures of every kind that a page has, as bytes on the CPU or as something that a GPU can copy. The bytes are those of the file: no colour profile applied (OpenCV
  * knows none), no alpha multiplied in, EXIF orientation applied (as `cv2.imread` does).
  */
+import { webglContext } from '../backend/probe.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
 import { InputError } from '../errors.js';
 
@@ -304,7 +305,7 @@ function isOpaque(rgba: Uint8Array | Uint8ClampedArray): boolean {
 
 /** Reads a bitmap's bytes with their alpha beside them instead of multiplied in, by way of a WebGL texture. */
 class StraightAlphaReader {
-  readonly #gl = makeCanvas().getContext('webgl') as WebGLRenderingContext | null;
+  readonly #gl = webglContext();
 
   /** null when there is no WebGL, or the picture is too large for it. */
   read(bitmap: ImageBitmap): Frame | null {

@@ -49,7 +49,7 @@ function probeWebGL(): Probe {
 }
 
 function askWebGL(): Probe {
-  const gl = webglContext(false);
+  const gl = webglContext();
   if (!gl) return { available: false, why: 'the browser gives no WebGL context' };
   const info = gl.getExtension('WEBGL_debug_renderer_info');
   const adapter = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
@@ -57,18 +57,23 @@ function askWebGL(): Probe {
   return { available: true, software: SOFTWARE.test(adapter) || webglContext(true) === null, adapter };
 }
 
-function webglContext(failIfMajorPerformanceCaveat: boolean): WebGLRenderingContext | null {
-  for (const version of ['webgl2', 'webgl']) {
-    const canvas = smallCanvas();
-    const gl = canvas?.getContext(version as 'webgl', { failIfMajorPerformanceCaveat }) as WebGLRenderingContext | null;
-    if (gl) return gl;
+/** WebGL on a canvas of one pixel, of version 2 where there is one; null when the browser gives none. */
+export function webglContext(failIfMajorPerformanceCaveat = false): WebGLRenderingContext | null {
+  for (const version of ['webgl2', 'webgl'] as const) {
+    for (const canvas of smallCanvases()) {
+      const gl = canvas.getContext(version, { failIfMajorPerformanceCaveat }) as WebGLRenderingContext | null;
+      if (gl) return gl;
+    }
   }
   return null;
 }
 
-function smallCanvas(): OffscreenCanvas | HTMLCanvasElement | null {
-  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(1, 1);
-  return typeof document === 'undefined' ? null : document.createElement('canvas');
+/** Some WebKits have WebGL on canvas elements only. */
+function smallCanvases(): (OffscreenCanvas | HTMLCanvasElement)[] {
+  return [
+    ...(typeof OffscreenCanvas === 'undefined' ? [] : [new OffscreenCanvas(1, 1)]),
+    ...(typeof document === 'undefined' ? [] : [document.createElement('canvas')]),
+  ];
 }
 
 /** The smallest module: fails where WebAssembly is absent or the page's security policy forbids it. */

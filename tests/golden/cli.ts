@@ -1,12 +1,13 @@
 /**
  * `npm run test:golden`: runs every recorded case of MMPose against this library and says how many agree.
- * Groups without tensors run in Node; models, tta and e2e run in real Chromium on the backend asked for.
+ * Groups without tensors run in Node; models, tta and e2e run in a browser, on the backend asked for.
  */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
+import { addBrowserOptions, type BrowserOptions } from '../support/page_host.js';
 import { progress, runTool } from '../support/tool.js';
 import type { GoldenCase } from './format.js';
 import { listJson, nodeSource } from './node_source.js';
@@ -15,7 +16,7 @@ import { PAGE_GROUPS, runGoldenFile, type CaseReport } from './runner.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
-interface Options {
+interface Options extends BrowserOptions {
   readonly dir?: string;
   readonly group?: string;
   readonly case?: string;
@@ -32,7 +33,7 @@ interface Job {
   readonly cases: readonly string[];
 }
 
-const options = new Command('test:golden')
+const options = addBrowserOptions(new Command('test:golden'))
   .option('--dir <dir>', 'golden folder (default: the fixtures of the repository, and ../shared/golden where present)')
   .option('--group <group>', 'only this group')
   .option('--case <glob>', 'only cases whose file/name matches')
@@ -128,10 +129,11 @@ async function runJobs(roots: readonly string[], jobs: readonly Job[], opts: Opt
 }
 
 /** Vite and a browser, only when a group needs them. */
-async function openPage(roots: readonly string[], { backend, corrupt = false }: Options): Promise<PageRunner> {
+async function openPage(roots: readonly string[], opts: Options): Promise<PageRunner> {
+  const { backend, corrupt = false } = opts;
   const { startPageRunner } = await import('./page_runner.js');
   // The test command has several runs side by side.
-  return startPageRunner(PROJECT, roots, corrupt ? 'golden-corrupt' : `golden-${backend}`);
+  return startPageRunner(PROJECT, roots, corrupt ? 'golden-corrupt' : `golden-${backend}`, opts);
 }
 
 function runInNode(roots: readonly string[], job: Job, opts: Options): Promise<CaseReport[]> {

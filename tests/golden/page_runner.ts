@@ -1,7 +1,7 @@
-/** Runs golden files in real Chromium, one page per run. */
+/** Runs golden files in a browser, one page per run. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openPageHost } from '../support/page_host.js';
+import { openPageHost, type BrowserOptions } from '../support/page_host.js';
 import { findShared } from './node_source.js';
 import type { PageRequest } from './page.js';
 import type { CaseReport } from './runner.js';
@@ -19,15 +19,20 @@ export interface PageRunner {
  * @param roots - the golden folders that requests name by index
  * @param cache - see `openPageHost`
  */
-export async function startPageRunner(project: string, roots: readonly string[], cache: string): Promise<PageRunner> {
-  const { page, problems, close } = await openPageHost({
+export async function startPageRunner(
+  project: string,
+  roots: readonly string[],
+  cache: string,
+  { browser, host }: BrowserOptions,
+): Promise<PageRunner> {
+  const { call, problems, close } = await openPageHost({
     project,
     script: 'tests/golden/page.ts',
-    cache,
+    ...{ browser, host, cache },
     readyWhen: 'runGolden',
     files: (path) => readGolden(project, roots, path),
   });
-  return { problems, close, run: (request) => page.evaluate((r) => window.runGolden(r), request) };
+  return { problems, close, run: (request) => call('runGolden', request) };
 }
 
 /** `<root index>/file/<path>` below a golden folder, or `<root index>/shared/shared/<path>`. */

@@ -15,6 +15,7 @@ import * as tf from '../../../src/tf.js';
 import type { Tensor, Tensor4D } from '../../../src/tf.js';
 import type { GoldenSummary } from '../format.js';
 import { uniform } from '../formula.js';
+import { blurredGap } from '../blurred_gap.js';
 import { hessianDet } from '../hessian_det.js';
 import { goldenBackend } from '../page_backend.js';
 import { runCompiled } from '../run_compiled.js';
@@ -68,7 +69,8 @@ export async function comparePredict(ctx: CaseContext, model: TopdownPoseEstimat
       const at = `${mode}[${i}]`;
       const input = golden.input_space?.[i];
       const scores = (input ?? golden.image_space[i]).keypoint_scores;
-      const keep = comparableKeypoints(scores, golden.argmax_gap?.[i], unstableOf(ctx, model, predictions[i]), error);
+      const gaps = gapsOf(ctx, golden.argmax_gap?.[i], predictions[i]);
+      const keep = comparableKeypoints(scores, gaps, unstableOf(ctx, model, predictions[i]), error);
       if (input) comparisons.push(...compareInput(`${at} input_space`, input, predictions[i], keep, error));
       if (input && packed) comparisons.push(...compareInput(`${at} batchDecode`, input, packed[i], keep, error));
       const selected = model.testCfg.outputKeypointIndices?.map((k) => keep[k]) ?? keep;
@@ -197,9 +199,22 @@ function unstable(
 }
 
 function unstableOf(ctx: CaseContext, model: TopdownPoseEstimator, prediction: HeadPrediction): number[] | null {
+  return unstable(codecOf(ctx), model.head!.decoder!, prediction.fields?.heatmaps, noiseOf(ctx));
+}
+
+function codecOf(ctx: CaseContext): ConfigDict {
   const { head } = ctx.params.config;
-  const { decoder } = head.pose_cfg ?? head;
-  return unstable(decoder, model.head!.decoder!, prediction.fields?.heatmaps, noiseOf(ctx));
+  return (head.pose_cfg ?? head).decoder;
+}
+
+/** The recorded gaps, and those of maps that are blurred before they are searched. */
+function gapsOf(
+  ctx: CaseContext,
+  recorded: readonly Column[] | undefined,
+  { fields }: HeadPrediction,
+): readonly Column[] | undefined {
+  const blurred = fields?.heatmaps ? blurredGap(codecOf(ctx), fields.heatmaps) : null;
+  return blurred ? [...(recorded ?? []), { data: blurred, shape: [blurred.length] } as Column] : recorded;
 }
 
 /** Largest change of a coordinate over a few deterministic perturbations of the heatmaps, px, per keypoint. */
