@@ -62,5 +62,5 @@ async function testBrowser() {
   }
   if (!isInstalledBrowser(name))
     throw new Error(`INPOSE_BROWSER: found "${name}"; expected chromium, ${INSTALLED_BROWSERS.join(' or ')}.`);
-  return { headless: false, provider: installed(name), instances: [{ browser: name as 'firefox' }] };
+  return { headless: false, ui: false, provider: installed(name), instances: [{ browser: name as 'firefox' }] };
 }

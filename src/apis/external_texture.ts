@@ -8,19 +8,12 @@ import { isSoftware } from '../jit/compiler.js';
 import { PoseDataPreprocessor } from '../models/data_preprocessors/data_preprocessor.js';
 import { warpAffineTerms } from '../structures/warp_maps.js';
 import { GpuCrop } from './gpu_crop.js';
+import { oncePerDevice } from './once_per_device.js';
 
-const answers = new WeakMap<GPUDevice, Promise<boolean>>();
 let askedTooMuch = false;
 
 /** Never rejects. */
-export function importsVideoFrames(device: GPUDevice): Promise<boolean> {
-  let answer = answers.get(device);
-  if (!answer) {
-    answer = ask(device);
-    answers.set(device, answer);
-  }
-  return answer;
-}
+export const importsVideoFrames = oncePerDevice(ask);
 
 async function ask(device: GPUDevice): Promise<boolean> {
   if (isSoftware(device) || askedTooMuch) return false;

@@ -34,6 +34,14 @@ export interface Snapshot {
   close(): void;
 }
 
+/** What a GPU can do with copies of pictures. */
+export interface SnapshotOptions {
+  /** Frames of videos stay where they are, instead of being copied to a bitmap. @default false */
+  readonly videoFrames?: boolean;
+  /** Colours reach a texture as they are beside their alpha; otherwise pictures that may have alpha are read here. @default false */
+  readonly straightAlpha?: boolean;
+}
+
 /** Browsers' limit for the area of a canvas, px. */
 const MAX_CANVAS_AREA = 2 ** 28;
 
@@ -84,14 +92,15 @@ export class FrameReader {
    * The picture without reading its bytes, for the GPU. The copy is of this moment wherever the source may change. The caller
    * closes it.
    *
-   * @param videoFrames - keep frames of videos where they are, instead of copying them to a bitmap
    * @throws InputError as `read`; that a picture is of another origin shows when it is copied to the GPU
    */
-  async snapshot(source: FrameSource, videoFrames = false): Promise<Snapshot> {
+  async snapshot(source: FrameSource, { videoFrames, straightAlpha }: SnapshotOptions = {}): Promise<Snapshot> {
     const kind = kindOf(source);
     switch (kind) {
       case 'Blob':
       case 'HTMLImageElement':
+        if (!straightAlpha && !isJpeg(source as Blob | HTMLImageElement))
+          return ofPixels(kind, await this.read(source));
         return ofBitmap(kind, await this.#bitmap(source as Blob | HTMLImageElement, kind));
       case 'HTMLVideoElement':
       case 'VideoFrame': {
@@ -106,10 +115,8 @@ export class FrameReader {
         checkSize(kind, canvas.width, canvas.height);
         return ofBitmap(kind, await copyOf(canvas, kind));
       }
-      default: {
-        const pixels = await this.read(source);
-        return { kind, source: pixels, width: pixels.width, height: pixels.height, close: () => {} };
-      }
+      default:
+        return ofPixels(kind, await this.read(source));
     }
   }
 
@@ -189,6 +196,11 @@ export class FrameReader {
   }
 }
 
+/** A picture without alpha; what an image element shows may have any. */
+function isJpeg(source: Blob | HTMLImageElement): boolean {
+  return 'type' in source && source.type === 'image/jpeg';
+}
+
 /** `HTMLVideoElement`, ... by the object's own tag: `instanceof` fails for objects of another frame. */
 function kindOf(source: unknown): string {
   if (typeof source !== 'object' || source === null) return 'unknown';
@@ -253,6 +265,10 @@ function sizeOfVideo(source: HTMLVideoElement | VideoFrame, kind: string): [widt
       : [checkVideo(source as HTMLVideoElement).videoWidth, (source as HTMLVideoElement).videoHeight];
   checkSize(kind, ...size);
   return size;
+}
+
+function ofPixels(kind: string, pixels: Frame): Snapshot {
+  return { kind, source: pixels, width: pixels.width, height: pixels.height, close: () => {} };
 }
 
 function ofBitmap(kind: string, bitmap: ImageBitmap): Snapshot {

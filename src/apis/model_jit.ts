@@ -8,7 +8,8 @@ import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import type { Tensor, Tensor4D } from '../tf.js';
 import { importsVideoFrames } from './external_texture.js';
-import type { Snapshot } from './frame.js';
+import { keepsStraightAlpha } from './straight_alpha.js';
+import type { Snapshot, SnapshotOptions } from './frame.js';
 import { GpuCrop, type CropBatch } from './gpu_crop.js';
 import { FrameTexture } from './gpu_frame.js';
 import { NetworkJit, type NetworkJitOptions } from './network_jit.js';
@@ -33,6 +34,7 @@ export class ModelJit {
   readonly #estimator: CompilableEstimator;
   readonly #networks: NetworkJit;
   readonly #frame: FrameTexture;
+  #keepsAlpha = false;
   /** By size; all but bottom-up models have one. */
   readonly #crops = new Map<string, GpuCrop>();
   readonly #cropSize: readonly [w: number, h: number];
@@ -61,9 +63,9 @@ export class ModelJit {
     return this.#networks.isSoftware;
   }
 
-  /** Whether frames of videos are read where they are. */
-  get importsVideo(): boolean {
-    return this.#frame.importsVideo;
+  /** What the device does with pictures, as far as it was tried out. */
+  get copies(): SnapshotOptions {
+    return { videoFrames: this.#frame.importsVideo, straightAlpha: this.#keepsAlpha };
   }
 
   /** Whether a picture of this size goes to the GPU. */
@@ -122,6 +124,7 @@ export class ModelJit {
   async prepareCrop(size: readonly [w: number, h: number] = this.#cropSize): Promise<void> {
     const crop = this.#cropOf(size);
     await crop.prepare(false);
+    this.#keepsAlpha = await keepsStraightAlpha(this.#device);
     if (this.#frame.importsVideo) await crop.prepare(true);
     if (this.#frame.importsVideo || !(await importsVideoFrames(this.#device))) return;
     await crop.prepare(true);

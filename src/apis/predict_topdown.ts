@@ -164,7 +164,7 @@ export type Picture = Frame | Snapshot;
 
 function readPicture(model: PoseModel, image: FrameSource): Promise<Picture> {
   const { frames, jit } = model;
-  return jit?.takesPictures ? frames.snapshot(image, jit.importsVideo) : frames.read(image);
+  return jit?.takesPictures ? frames.snapshot(image, jit.copies) : frames.read(image);
 }
 
 function closePicture(picture: Picture): void {

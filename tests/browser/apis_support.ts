@@ -99,6 +99,26 @@ export async function toImage(blob: Blob): Promise<HTMLImageElement> {
   return image;
 }
 
+/** A canvas whose pixels the browser does not let be read, where `TAINTS` says so. */
+export async function taintedCanvas(): Promise<HTMLCanvasElement> {
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><foreignObject width="9" height="9"><p xmlns="http://www.w3.org/1999/xhtml">a</p></foreignObject></svg>';
+  const image = await toImage(new Blob([svg], { type: 'image/svg+xml' }));
+  const canvas = document.createElement('canvas');
+  canvas.getContext('2d')!.drawImage(image, 0, 0);
+  return canvas;
+}
+
+/** Firefox lets pages' elements inside pictures be read, and no other picture of this origin is foreign. */
+export const TAINTS = await taintedCanvas().then((canvas) => {
+  try {
+    canvas.getContext('2d')!.getImageData(0, 0, 1, 1);
+    return false;
+  } catch {
+    return true;
+  }
+});
+
 /** A playing video that shows `canvas`. The caller stops it by removing its tracks. */
 export async function playing(canvas: HTMLCanvasElement): Promise<HTMLVideoElement> {
   const video = document.createElement('video');

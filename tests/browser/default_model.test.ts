@@ -111,6 +111,8 @@ describe('moving pictures', () => {
       boxes.push(found.predInstances!.bboxes.data[0]);
       expect(found.predInstances!.trackIds!.data[0]).toBe(0);
       if (boxes.length === 12) stop.abort();
+      // Firefox does not capture what is drawn while it tells of a frame.
+      await new Promise((resolve) => setTimeout(resolve, 20));
       wide([(x += 20), 10, 1.1], canvas);
     }
     video.srcObject = null;

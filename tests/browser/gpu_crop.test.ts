@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FrameReader, type FrameSource } from '../../src/apis/frame.js';
 import { GpuCrop } from '../../src/apis/gpu_crop.js';
+import { keepsStraightAlpha } from '../../src/apis/straight_alpha.js';
 import { FrameTexture } from '../../src/apis/gpu_frame.js';
 import { GetBBoxCenterScale } from '../../src/datasets/transforms/common_transforms.js';
 import { TopdownAffine } from '../../src/datasets/transforms/topdown_transforms.js';
@@ -49,7 +50,7 @@ async function cropOnGpu({ source, matrices, size, preprocessor = BYTES, batch =
   const bytes = batch * w * h * 3 * 4;
   const input = device.createBuffer({ size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
   const read = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  const snapshot = await frames.snapshot(source);
+  const snapshot = await frames.snapshot(source, { straightAlpha: await keepsStraightAlpha(device) });
   const terms = matrices.map((matrix) => warpAffineTerms(matrix, size));
   const [fill] = crop.fills(texture.upload(snapshot), [{ terms, batch }]);
   snapshot.close();

@@ -1,9 +1,19 @@
 /** The frame path on WebGPU: what crosses to the CPU, calls that overlap, pictures that change or fail, a device that is lost. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { keepsStraightAlpha } from '../../src/apis/straight_alpha.js';
 import { readbackStats } from '../../src/backend/readback.js';
 import { inferenceTopdown, type Pose2DInferencer, type PoseDataSample } from '../../src/index.js';
-import { createNano, patternPixels, playing, toBlob, toCanvas, toImage } from './apis_support.js';
+import {
+  createNano,
+  patternPixels,
+  playing,
+  taintedCanvas,
+  TAINTS,
+  toBlob,
+  toCanvas,
+  toImage,
+} from './apis_support.js';
 
 const pixels = patternPixels(120, 90);
 const BOXES = [
@@ -55,7 +65,8 @@ describe('one command buffer and one read per frame, of keypoints only,', () => 
     expect(after.bytes - before.bytes).toBe(count * BYTES_PER_PERSON);
     expect(submits.mock.calls.map(([buffers]) => [...buffers].length)).toEqual([1]);
     expect(maps.mock.calls).toEqual([[GPUMapMode.READ, 0, count * BYTES_PER_PERSON]]);
-    expect(canvases).not.toHaveBeenCalled();
+    const isReadHere = kind === 'an image' && !(await keepsStraightAlpha(device));
+    expect(canvases).toHaveBeenCalledTimes(isReadHere ? 1 : 0);
     expect(sample.predInstances!.keypoints.shape).toEqual([count, 17, 2]);
     (video?.srcObject as MediaStream | undefined)?.getTracks().forEach((track) => track.stop());
   });
@@ -146,12 +157,8 @@ test('the picture is that of the moment when infer is called', async () => {
   for (const call of calls) expect(keypoints(await call)).toEqual(expected);
 });
 
-test('a picture of another origin is refused, and the next one is not', async () => {
-  const svg =
-    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><foreignObject width="9" height="9"><p xmlns="http://www.w3.org/1999/xhtml">a</p></foreignObject></svg>';
-  const canvas = toCanvas(pixels);
-  canvas.getContext('2d')!.drawImage(await toImage(new Blob([svg], { type: 'image/svg+xml' })), 0, 0);
-  await expect(inferencer.infer(canvas)).rejects.toMatchObject({
+test.runIf(TAINTS)('a picture of another origin is refused, and the next one is not', async () => {
+  await expect(inferencer.infer(await taintedCanvas())).rejects.toMatchObject({
     code: 'InputError',
     message: expect.stringMatching(/comes from another origin.*CORS/),
   });
@@ -192,6 +199,8 @@ test('a device lost in mid-frame rejects the calls under way; the next call work
   await submitted;
   device.destroy();
   await Promise.all(refused);
+  // Firefox says so only when the GPU is done with what it had begun.
+  await device.lost;
   const after = await own.infer(canvas, { bboxes: BOXES });
   expect(keypoints(after)).toEqual(keypoints(before));
   expect(deviceOf(own)).not.toBe(device);

@@ -46,6 +46,8 @@ function crc32(bytes: Uint8Array): number {
 export function withExifOrientation(jpeg: ArrayBuffer, orientation: number): Blob {
   const tiff = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
   const body = [0x45, 0x78, 0x69, 0x66, 0, 0, ...tiff];
-  const segment = Uint8Array.of(0xff, 0xe1, 0, body.length + 2, ...body);
-  return new Blob([jpeg.slice(0, 2), segment, jpeg.slice(2)], { type: 'image/jpeg' });
+  const segment = [0xff, 0xe1, 0, body.length + 2, ...body];
+  // In one piece: Firefox looks for the kind of a picture in the first part of a Blob only.
+  const bytes = Uint8Array.of(...new Uint8Array(jpeg, 0, 2), ...segment, ...new Uint8Array(jpeg, 2));
+  return new Blob([bytes], { type: 'image/jpeg' });
 }

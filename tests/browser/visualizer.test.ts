@@ -126,6 +126,9 @@ test.each(STYLES)('%s: the canvas shows the very pixels of OpenCV', async (_, lo
   }
 });
 
+/** Share of pixels inside that other smoothing of edges than Chromium's colours otherwise. */
+const SLACK = navigator.userAgent.includes('Chrome/') ? 0 : 0.01;
+
 test.each(STYLES)('%s, smooth: covers the same pixels in the same colours', async (_, looks, style, drawBbox) => {
   const visualizer = new PoseLocalVisualizer({ ...looks, smooth: true });
   await visualizer.setDatasetMeta(await loadPoseMetainfo('coco'), style);
@@ -138,7 +141,7 @@ test.each(STYLES)('%s, smooth: covers the same pixels in the same colours', asyn
     const { iou, inside, wrong } = compare(actual, expected, style === 'openpose' ? 77 : 128);
     expect(iou).toBeGreaterThanOrEqual(0.9);
     expect(inside).toBeGreaterThan(30);
-    expect(wrong / inside).toBeLessThanOrEqual(style === 'openpose' ? 0.02 : 0);
+    expect(wrong / inside).toBeLessThanOrEqual(style === 'openpose' ? 0.02 : SLACK);
   }
 });
 
