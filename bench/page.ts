@@ -46,20 +46,25 @@ window.startBench = async (request) => {
   // tfjs's wasm backend takes half of it for its number of threads.
   Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 * threads });
   installGpuMeter();
-  const { info } = (await navigator.gpu.requestAdapter())!;
   return {
-    adapter: [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' '),
+    adapter: await adapterName(),
     crossOriginIsolated,
     versions: { tfjs: tf.version_core, 'onnxruntime-web': await ortVersion(ortOptions()) },
   };
 };
+
+async function adapterName(): Promise<string> {
+  const info = (await navigator.gpu?.requestAdapter())?.info;
+  if (!info) return 'no WebGPU';
+  return [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') || 'unnamed';
+}
 
 window.benchModel = async ({ model, runners, ...options }) => {
   if (network?.name !== model) network = await loadBenchNetwork(model, readFixture);
   return measure(
     network,
     runners.map((name) => RUNNERS[name]()),
-    { ...options, longTasks, onProgress: window.reportProgress },
+    { ...options, ...(SEES_LONG_TASKS && { longTasks }), onProgress: window.reportProgress },
   );
 };
 
@@ -99,8 +104,12 @@ async function readFixture(name: string): Promise<Uint8Array> {
 
 // --- long tasks --------------------------------------------------------------------------------------------------------------
 
+/** Only Chromium's browsers tell of them. */
+const SEES_LONG_TASKS = PerformanceObserver.supportedEntryTypes.includes('longtask');
 const observed: PerformanceEntry[] = [];
-new PerformanceObserver((list) => observed.push(...list.getEntries())).observe({ type: 'longtask', buffered: true });
+if (SEES_LONG_TASKS) {
+  new PerformanceObserver((list) => observed.push(...list.getEntries())).observe({ type: 'longtask', buffered: true });
+}
 
 /** Entries come some time after their task. */
 const OBSERVER_DELAY_MS = 200;

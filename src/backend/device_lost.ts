@@ -27,14 +27,16 @@ export function watchedRead<T>(instance: BackendInstance | null, read: () => Pro
   return watch ? watch.guard(read) : read();
 }
 
+const CONTEXT_LOST = 'the WebGL context was lost';
 /** How long after a failed read the news of a lost device may take. */
 const NEWS_MS = 250;
 
 class FaultWatch {
-  permanent: BackendError | null = null;
+  #permanent: BackendError | null = null;
   #unreported: BackendError | null = null;
   readonly #waiting = new Set<(fault: BackendError) => void>();
   readonly #name: string;
+  readonly #gl: WebGLRenderingContext | undefined;
   #tellGone: () => void = () => {};
   readonly #gone = new Promise<void>((resolve) => {
     this.#tellGone = resolve;
@@ -44,8 +46,14 @@ class FaultWatch {
     this.#name = name;
     const device = instance.device as GPUDeviceLike | undefined;
     if (device) this.#watchDevice(device, ours);
-    const canvas = (instance.gpgpu as { gl?: { canvas?: EventTarget } } | undefined)?.gl?.canvas;
-    canvas?.addEventListener?.('webglcontextlost', () => this.#lose('the WebGL context was lost'));
+    this.#gl = (instance.gpgpu as { gl?: WebGLRenderingContext } | undefined)?.gl;
+    this.#gl?.canvas?.addEventListener?.('webglcontextlost', () => this.#lose(CONTEXT_LOST));
+  }
+
+  get permanent(): BackendError | null {
+    // The event comes later than the loss.
+    if (!this.#permanent && this.#gl?.isContextLost()) this.#lose(CONTEXT_LOST);
+    return this.#permanent;
   }
 
   async guard<T>(read: () => Promise<T>): Promise<T> {
@@ -112,9 +120,9 @@ class FaultWatch {
   }
 
   #lose(what: string): void {
-    this.permanent ??= this.#error(what, 'call again, or dispose the model and create it again');
+    this.#permanent ??= this.#error(what, 'call again, or dispose the model and create it again');
     this.#tellGone();
-    for (const reject of this.#waiting) reject(this.permanent);
+    for (const reject of this.#waiting) reject(this.#permanent);
   }
 }
 

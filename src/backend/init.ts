@@ -7,7 +7,7 @@ import { BackendError, ConfigError } from '../errors.js';
 import { permanentFault } from './device_lost.js';
 import type { EngineSwitch } from './engine_switch.js';
 import { inTurn, pageBackend, removeIfUnused, startBackend } from './page_backends.js';
-import { probe as probeBrowser, type Probe } from './probe.js';
+import { probe as probeBrowser, type Probe, type Usable } from './probe.js';
 import { selfTest as runSelfTest } from './self_test.js';
 import { configureWasm, type WasmPaths } from './wasm_paths.js';
 import { createWebgpuBackend } from './webgpu_device.js';
@@ -61,7 +61,7 @@ export async function createBackend(choice: BackendChoice = 'auto', options: Bac
   if (typeof choice !== 'string') return createBest(choice, options);
   const found = await (options.probe ?? probeBrowser)(choice);
   if (!found.available) throw notUsable(choice, found.why);
-  const note = found.software ? `; a software GPU (${found.adapter}), slower than wasm` : '';
+  const note = found.software ? `; ${softwareGpu(found)}` : '';
   try {
     return await start(choice, found.adapter, `${choice}: asked for${note}`, options);
   } catch (error) {
@@ -97,7 +97,7 @@ async function createBest(among: readonly BackendName[], options: BackendOptions
     const answer = await (options.probe ?? probeBrowser)(name);
     if (!answer.available) problems.set(name, answer.why);
     else if (answer.software && !mayBeSoftware) {
-      problems.set(name, `a software GPU, slower than wasm: ${answer.adapter}`);
+      problems.set(name, softwareGpu(answer));
       software.unshift(name);
     } else {
       const reason = `${name}: the best that works here${passedOver(problems, name)}`;
@@ -120,6 +120,12 @@ async function createBest(among: readonly BackendName[], options: BackendOptions
     if (started) return started;
   }
   throw new BackendError(`backend "auto": none works here${passedOver(problems)}; use another browser.`);
+}
+
+/** Why it stands behind wasm. */
+function softwareGpu({ software, adapter }: Usable): string {
+  if (software === 'perhaps') return `perhaps a software GPU: this browser calls each "${adapter}"`;
+  return `a software GPU, slower than wasm${adapter && `: ${adapter}`}`;
 }
 
 function passedOver(problems: ReadonlyMap<BackendName, string>, chosen?: BackendName): string {
@@ -198,9 +204,19 @@ class StartedBackend implements Backend {
 
   run<T>(section: () => T): T {
     if (this.#disposed) throw new BackendError(`backend "${this.name}": used after dispose(); create a new one.`);
+    this.#throwFault();
+    try {
+      return this.#switch.run(section);
+    } catch (error) {
+      // Some browsers give nothing at all from a lost context, which tfjs reports as whatever it wanted to make.
+      this.#throwFault();
+      throw error;
+    }
+  }
+
+  #throwFault(): void {
     const fault = permanentFault(this.#switch.instance);
     if (fault) throw fault;
-    return this.#switch.run(section);
   }
 
   async dispose(): Promise<void> {

@@ -4,10 +4,15 @@
  */
 import type { BackendName } from './init.js';
 
-/** `adapter` describes the hardware in the browser's words; empty where there is none to name. */
-export type Probe =
-  | { readonly available: false; readonly why: string }
-  | { readonly available: true; readonly software: boolean; readonly adapter: string };
+export type Probe = { readonly available: false; readonly why: string } | Usable;
+
+export interface Usable {
+  readonly available: true;
+  /** Whether the hardware is a program. */
+  readonly software: boolean | 'perhaps';
+  /** The hardware in the browser's words; empty where there is none to name. */
+  readonly adapter: string;
+}
 
 const SOFTWARE =
   /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|software (renderer|adapter|rasterizer)|mesa offscreen|\bwarp\b/i;
@@ -53,8 +58,14 @@ function askWebGL(): Probe {
   if (!gl) return { available: false, why: 'the browser gives no WebGL context' };
   const info = gl.getExtension('WEBGL_debug_renderer_info');
   const adapter = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  // Browsers that hide the renderer's name still refuse a software one when asked to.
-  return { available: true, software: SOFTWARE.test(adapter) || webglContext(true) === null, adapter };
+  // Most browsers that hide the renderer's name still refuse a software one when asked to.
+  const software = SOFTWARE.test(adapter) || webglContext(true) === null;
+  return { available: true, software: software || (isMasked(adapter) && 'perhaps'), adapter };
+}
+
+/** WebKit calls every renderer so, on Linux too, and there refuses no software. */
+function isMasked(adapter: string): boolean {
+  return adapter === 'Apple GPU' && /linux|x11/i.test(globalThis.navigator?.userAgent ?? '');
 }
 
 /** WebGL on a canvas of one pixel, of version 2 where there is one; null when the browser gives none. */

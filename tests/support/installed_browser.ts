@@ -33,7 +33,7 @@ const CANDIDATES: Readonly<Record<InstalledBrowser, Candidate>> = {
   webkit: {
     names: ['MiniBrowser'],
     install: 'apt-get install libwebkit2gtk-4.1-0',
-    args: (url) => ['--private', url],
+    args: (url) => ['--private', '--enable-media-stream=true', '--media-playback-requires-user-gesture=false', url],
   },
 };
 
