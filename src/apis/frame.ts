@@ -2,9 +2,9 @@
  * Pictures of every kind that a page has, as bytes on the CPU or as something that a GPU can copy. The bytes are those of the file: no colour profile applied (OpenCV
  * knows none), no alpha multiplied in, EXIF orientation applied (as `cv2.imread` does).
  */
-import { webglContext } from '../backend/probe.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
 import { InputError } from '../errors.js';
+import { BITMAP_OPTIONS, bitmapsKeepPixels, elementOf, FilePixelReader } from './file_pixels.js';
 
 /** Everything that `infer` takes. A `PixelImage` holds RGB or RGBA bytes, and is the only kind that Node has. */
 export type FrameSource =
@@ -45,15 +45,13 @@ export interface SnapshotOptions {
 /** Browsers' limit for the area of a canvas, px. */
 const MAX_CANVAS_AREA = 2 ** 28;
 
-const BITMAP_OPTIONS: ImageBitmapOptions = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
-
 type Drawable = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | VideoFrame;
 type Canvas2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 /** Reads frames through one canvas, which is kept: making a canvas costs more than drawing on it. */
 export class FrameReader {
   #context: Canvas2D | null = null;
-  #straight: StraightAlphaReader | null = null;
+  #filePixels: FilePixelReader | null = null;
 
   /**
    * The picture's pixels. Starts reading before the first await wherever the source is a moving picture.
@@ -99,8 +97,9 @@ export class FrameReader {
     switch (kind) {
       case 'Blob':
       case 'HTMLImageElement':
-        if (!straightAlpha && !isJpeg(source as Blob | HTMLImageElement))
+        if (!(straightAlpha || isJpeg(source as Blob | HTMLImageElement)) || !(await bitmapsKeepPixels())) {
           return ofPixels(kind, await this.read(source));
+        }
         return ofBitmap(kind, await this.#bitmap(source as Blob | HTMLImageElement, kind));
       case 'HTMLVideoElement':
       case 'VideoFrame': {
@@ -131,12 +130,28 @@ export class FrameReader {
   }
 
   async #decode(source: Blob | HTMLImageElement, kind: string): Promise<Frame> {
+    const exact = (await bitmapsKeepPixels()) ? null : await this.#readElement(source, kind);
+    if (exact) return exact;
     const bitmap = await this.#bitmap(source, kind);
     try {
       return this.#readBitmap(bitmap, kind);
     } finally {
       bitmap.close();
     }
+  }
+
+  /** null where only a bitmap can be had, or the picture is broken. */
+  async #readElement(source: Blob | HTMLImageElement, kind: string): Promise<Frame | null> {
+    const image = kind === 'Blob' ? await elementOf(source as Blob) : checkImage(source as HTMLImageElement);
+    try {
+      return image && this.#pixelsOf(image, image.naturalWidth, image.naturalHeight);
+    } catch (error) {
+      throw explain(error, kind);
+    }
+  }
+
+  #pixelsOf(source: ImageBitmap | HTMLImageElement, width: number, height: number): Frame | null {
+    return (this.#filePixels ??= new FilePixelReader()).read(source, width, height);
   }
 
   async #bitmap(source: Blob | HTMLImageElement, kind: string): Promise<ImageBitmap> {
@@ -155,7 +170,7 @@ export class FrameReader {
   #readBitmap(bitmap: ImageBitmap, kind: string): Frame {
     const frame = this.#draw(bitmap, kind, bitmap.width, bitmap.height);
     // A 2D canvas stores colours multiplied by alpha, which loses bits.
-    return isOpaque(frame.data) ? frame : ((this.#straight ??= new StraightAlphaReader()).read(bitmap) ?? frame);
+    return isOpaque(frame.data) ? frame : (this.#pixelsOf(bitmap, bitmap.width, bitmap.height) ?? frame);
   }
 
   #draw(source: Drawable, kind: string, width: number, height: number): Frame {
@@ -192,7 +207,7 @@ export class FrameReader {
   dispose(): void {
     if (this.#context) this.#context.canvas.width = this.#context.canvas.height = 0;
     this.#context = null;
-    this.#straight = null;
+    this.#filePixels = null;
   }
 }
 
@@ -317,29 +332,4 @@ function makeCanvas(): OffscreenCanvas | HTMLCanvasElement {
 function isOpaque(rgba: Uint8Array | Uint8ClampedArray): boolean {
   for (let i = 3; i < rgba.length; i += 4) if (rgba[i] !== 255) return false;
   return true;
-}
-
-/** Reads a bitmap's bytes with their alpha beside them instead of multiplied in, by way of a WebGL texture. */
-class StraightAlphaReader {
-  readonly #gl = webglContext();
-
-  /** null when there is no WebGL, or the picture is too large for it. */
-  read(bitmap: ImageBitmap): Frame | null {
-    const gl = this.#gl;
-    const { width, height } = bitmap;
-    if (!gl || Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number)) return null;
-    const texture = gl.createTexture();
-    const framebuffer = gl.createFramebuffer();
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    const data = new Uint8Array(width * height * 4);
-    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
-    const ok = gl.getError() === gl.NO_ERROR;
-    gl.deleteFramebuffer(framebuffer);
-    gl.deleteTexture(texture);
-    return ok ? { data, width, height, channels: 4 } : null;
-  }
 }
