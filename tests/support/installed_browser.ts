@@ -27,12 +27,12 @@ interface Candidate {
 const CANDIDATES: Readonly<Record<InstalledBrowser, Candidate>> = {
   firefox: {
     names: ['firefox', 'firefox-esr'],
-    install: 'apt-get install firefox-esr',
+    install: 'apt-get install firefox-esr xvfb',
     args: (url, profile) => ['--no-remote', '--profile', profile, url],
   },
   webkit: {
     names: ['MiniBrowser'],
-    install: 'apt-get install libwebkit2gtk-4.1-0',
+    install: 'apt-get install libwebkit2gtk-4.1-0 xvfb',
     args: (url) => ['--private', '--enable-media-stream=true', '--media-playback-requires-user-gesture=false', url],
   },
 };
@@ -61,9 +61,17 @@ export interface Opened {
   close(): Promise<void>;
 }
 
-/** Opens `url` in a browser with an empty profile. Throws an Error when the machine has no such browser. */
-export async function openInstalled(name: InstalledBrowser, url: string): Promise<Opened> {
-  const path = findInstalled(name);
+/**
+ * Opens `url` in a browser with an empty profile. Throws an Error when the machine has no such browser.
+ *
+ * @param folders - where it is looked for, beside PATH
+ */
+export async function openInstalled(
+  name: InstalledBrowser,
+  url: string,
+  folders: readonly string[] = FOLDERS,
+): Promise<Opened> {
+  const path = findInstalled(name, folders);
   if (!path) {
     const { names, install } = CANDIDATES[name];
     throw new Error(`${name}: found no ${names.join(' or ')} on this machine; install it (Debian: ${install}).`);
@@ -75,7 +83,12 @@ export async function openInstalled(name: InstalledBrowser, url: string): Promis
     // A group of its own: both browsers, and xvfb-run, start processes that outlive the first one.
     detached: true,
     stdio: 'ignore',
-    env: { ...process.env, HOME: profile, XDG_RUNTIME_DIR: profile, LIBGL_ALWAYS_SOFTWARE: '1' },
+    env: {
+      ...process.env,
+      HOME: profile,
+      XDG_RUNTIME_DIR: profile,
+      ...(usesGpu() ? {} : { LIBGL_ALWAYS_SOFTWARE: '1' }),
+    },
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()).once('error', () => resolve()));
   return {
@@ -88,16 +101,20 @@ export async function openInstalled(name: InstalledBrowser, url: string): Promis
   };
 }
 
-/** Path of the browser, or undefined. */
-export function findInstalled(name: InstalledBrowser): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter).concat(WEBKIT_FOLDERS, '/usr/bin');
+function findInstalled(name: InstalledBrowser, folders: readonly string[]): string | undefined {
+  const all = (process.env.PATH ?? '').split(delimiter).concat(folders);
   return CANDIDATES[name].names
-    .flatMap((file) => folders.map((folder) => join(folder, file)))
+    .flatMap((file) => all.map((folder) => join(folder, file)))
     .find((path) => isExecutable(path));
 }
 
+/** As for Chromium. */
+function usesGpu(): boolean {
+  return process.env.INPOSE_GPU === 'hardware';
+}
+
 /** Debian keeps the small browser of WebKitGTK beside the library. */
-const WEBKIT_FOLDERS = ['x86_64', 'aarch64'].map((cpu) => `/usr/lib/${cpu}-linux-gnu/webkit2gtk-4.1`);
+const FOLDERS = ['/usr/bin', ...['x86_64', 'aarch64'].map((cpu) => `/usr/lib/${cpu}-linux-gnu/webkit2gtk-4.1`)];
 
 function isExecutable(path: string): boolean {
   try {
