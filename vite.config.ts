@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin, UserConfig } from 'vite';
 import { copyDefaultModel, locateDefaultModel } from './vite.default_model.js';
+import { dropIndentation } from './vite.shaders.js';
 import { quietTfjs } from './vite.tfjs.js';
 import { locateWorker } from './vite.worker.js';
 import { copyWasm, locateWasm, repairWasmThreads, SCRIPT_URL_INTRO, serveWasm } from './vite.wasm.js';
@@ -87,7 +88,14 @@ function importTfjsDirectly(): Plugin {
 function selfContained(format: 'es' | 'iife', fileName: string): UserConfig {
   const place = format === 'es' ? 'module' : 'script';
   return {
-    plugins: [locateWasm(place), locateDefaultModel(place), locateWorker(place), repairWasmThreads(), quietTfjs()],
+    plugins: [
+      locateWasm(place),
+      locateDefaultModel(place),
+      locateWorker(place),
+      repairWasmThreads(),
+      quietTfjs(),
+      dropIndentation(),
+    ],
     // `vite build` leaves process.env to the application in library mode; here there is no application's bundler to answer.
     define: { 'process.env.NODE_ENV': '"production"' },
     build: {
