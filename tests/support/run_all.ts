@@ -41,7 +41,12 @@ const STEPS: Readonly<Record<string, Step>> = {
   // Tiny networks only: on software GPUs the full set takes an hour, and has commands of its own.
   'golden-webgpu': (run, scratch) => golden(run, [...TINY, '--backend', 'webgpu'], scratch),
   'golden-webgl': (run, scratch) => golden(run, [...TINY, '--backend', 'webgl'], scratch),
+  'golden-firefox': (run, scratch) => golden(run, ['--browser', 'firefox'], scratch),
+  'golden-webkit': (run, scratch) => golden(run, ['--browser', 'webkit'], scratch),
 };
+
+/** In browsers that only some machines have: by name only. */
+const BY_NAME = ['golden-firefox', 'golden-webkit'];
 
 /**
  * One phase after another; within a phase two steps at a time. The longest two have the machine to themselves: some of their tests wait
@@ -53,6 +58,7 @@ const PHASES = [
   ['golden', 'golden-corrupt', 'golden-webgpu', 'golden-webgl'],
   ['browser'],
   ['bundle'],
+  BY_NAME,
 ];
 const AT_A_TIME = 2;
 
@@ -68,7 +74,9 @@ async function main(names: readonly string[]): Promise<boolean> {
   const scratch = await mkdtemp(join(tmpdir(), 'inpose-test-'));
   const results = new Map<string, Tally>();
   try {
-    const wanted = Object.keys(STEPS).filter((name) => names.length === 0 || names.includes(name));
+    const wanted = Object.keys(STEPS).filter((name) =>
+      names.length === 0 ? !BY_NAME.includes(name) : names.includes(name),
+    );
     for (const phase of PHASES) {
       const waiting = phase.filter((name) => wanted.includes(name));
       const run = waiting.length > 1 ? runQuietly : runAloud;
