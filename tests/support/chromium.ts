@@ -5,12 +5,12 @@
  * WebGPU and WebGL run on Chromium's software adapter, which is the same everywhere; INPOSE_GPU=hardware asks for the real GPU.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright';
 import type { Browser, LaunchOptions } from 'playwright';
+import { isExecutable } from './executable.js';
 
 const run = promisify(execFile);
 
@@ -107,15 +107,6 @@ function systemPaths(): string[] {
   const folders = (process.env.PATH ?? '').split(delimiter).concat('/usr/bin', '/usr/local/bin', '/opt/google/chrome');
   const onPath = SYSTEM_NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...new Set(onPath), ...(process.platform === 'darwin' ? MAC_PATHS : [])];
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Ubuntu's `chromium-browser` may be a stub for a snap, and playwright's may lack system libraries: a path alone proves nothing. */

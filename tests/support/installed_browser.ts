@@ -5,10 +5,10 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
+import { isExecutable } from './executable.js';
 
 export const INSTALLED_BROWSERS = ['firefox', 'webkit'] as const;
 export type InstalledBrowser = (typeof INSTALLED_BROWSERS)[number];
@@ -90,10 +90,13 @@ export async function openInstalled(
       ...(usesGpu() ? {} : { LIBGL_ALWAYS_SOFTWARE: '1' }),
     },
   });
+  const stopWithUs = () => stop(child);
+  process.once('exit', stopWithUs);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()).once('error', () => resolve()));
   return {
     process: child,
     close: async () => {
+      process.off('exit', stopWithUs);
       stop(child);
       await ended;
       await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
@@ -115,15 +118,6 @@ function usesGpu(): boolean {
 
 /** Debian keeps the small browser of WebKitGTK beside the library. */
 const FOLDERS = ['/usr/bin', ...['x86_64', 'aarch64'].map((cpu) => `/usr/lib/${cpu}-linux-gnu/webkit2gtk-4.1`)];
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The command in front that gives a program a screen. */
 function screen(): readonly string[] {
