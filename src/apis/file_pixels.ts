@@ -53,7 +53,7 @@ export async function elementOf(blob: Blob): Promise<HTMLImageElement | null> {
 
 /** Reads by way of a WebGL texture; the context is kept. */
 export class FilePixelReader {
-  readonly #gl = webglContext();
+  #gl: WebGLRenderingContext | null = null;
 
   /**
    * null when there is no WebGL, or the picture is too large for it.
@@ -61,6 +61,7 @@ export class FilePixelReader {
    * @throws DOMException (SecurityError) for a picture of another origin
    */
   read(source: ImageBitmap | HTMLImageElement, width: number, height: number): PixelImage | null {
+    if (!this.#gl || this.#gl.isContextLost()) this.#gl = webglContext();
     const gl = this.#gl;
     if (!gl || Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number)) return null;
     const texture = gl.createTexture();

@@ -8,11 +8,11 @@ import type { NdArray } from '../ndarray.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import type { Tensor, Tensor4D } from '../tf.js';
 import { importsVideoFrames } from './external_texture.js';
-import { keepsStraightAlpha } from './straight_alpha.js';
 import type { Snapshot, SnapshotOptions } from './frame.js';
 import { GpuCrop, type CropBatch } from './gpu_crop.js';
 import { FrameTexture } from './gpu_frame.js';
 import { NetworkJit, type NetworkJitOptions } from './network_jit.js';
+import { keepsStraightAlpha } from './straight_alpha.js';
 import { withTestCfg } from './with_test_cfg.js';
 
 /** What can be compiled: all up to the numbers that decoding takes. */

@@ -1,5 +1,6 @@
 /** The page's side: the interface of `Pose2DInferencer`, with everything that takes time done in a worker. */
 import { defaultModelUrl } from '../apis/default_model.js';
+import { bitmapsKeepPixels } from '../apis/file_pixels.js';
 import { FrameReader, type FrameSource } from '../apis/frame.js';
 import type { InferOptions, Pose2DInferencerOptions, StreamOptions } from '../apis/inferencers/pose2d_inferencer.js';
 import { isConfigText } from '../apis/model_source.js';
@@ -161,10 +162,10 @@ export class Pose2DWorker {
     return answer.sample;
   }
 
-  /** Something that can be sent, as the picture was when this was called. Files are decoded in the worker. */
+  /** Something that can be sent, as the picture was when this was called. Files are decoded in the worker, where that is exact. */
   async #picture(image: FrameSource): Promise<{ picture: FrameSource; transfer: Transferable[] }> {
-    if (image instanceof Blob) return { picture: image, transfer: [] };
-    const { source } = await this.#frames.snapshot(image);
+    if (image instanceof Blob && (await bitmapsKeepPixels())) return { picture: image, transfer: [] };
+    const { source } = await this.#frames.snapshot(image, { straightAlpha: true });
     return { picture: source, transfer: 'close' in source ? [source] : [] };
   }
 }
