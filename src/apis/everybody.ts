@@ -24,7 +24,7 @@ interface Held {
 /** The picture as it is now, in the form that the pose model reads without a further copy on the CPU. */
 async function hold(model: PoseModel, image: FrameSource): Promise<Held> {
   if (!model.jit?.takesPictures) return { picture: await model.frames.read(image), close: () => {} };
-  const held = new HeldPicture(image);
+  const held = new HeldPicture(image, model.frames);
   return { picture: await held.still(), close: () => held.close() };
 }
 
@@ -106,7 +106,7 @@ export async function followEverybody(
   options: PredictOptions,
 ): Promise<EverybodyResult> {
   const looks = new Looks(model, detector, image, options);
-  const shown = new HeldPicture(image);
+  const shown = new HeldPicture(image, model.frames);
   try {
     const imgShape = shown.imgShape ?? (await shown.decodedShape());
     const view = { imgShape, timestamp: options.timestamp ?? 0 };

@@ -1,6 +1,6 @@
 /** A picture that stays as it is while it is looked at several times; a video goes on, a canvas is drawn over. */
 import { InputError } from '../errors.js';
-import type { FrameSource } from './frame.js';
+import type { FrameReader, FrameSource, Snapshot } from './frame.js';
 
 /** What shows something else a moment later, or is gone. */
 const FLEETING = ['HTMLVideoElement', 'HTMLCanvasElement', 'OffscreenCanvas', 'ImageBitmap', 'VideoFrame'];
@@ -8,10 +8,12 @@ const FLEETING = ['HTMLVideoElement', 'HTMLCanvasElement', 'OffscreenCanvas', 'I
 export class HeldPicture {
   readonly #source: FrameSource;
   readonly #kind: string;
-  #copy: Promise<ImageBitmap> | null = null;
+  readonly #frames: FrameReader;
+  #copy: Promise<Snapshot> | null = null;
 
-  constructor(source: FrameSource) {
+  constructor(source: FrameSource, frames: FrameReader) {
     this.#source = source;
+    this.#frames = frames;
     this.#kind = Object.prototype.toString.call(source).slice(8, -1);
   }
 
@@ -29,30 +31,29 @@ export class HeldPicture {
     return this.#shapeOf(await this.still());
   }
 
-  /** The picture as it was when this was first called. */
+  /**
+   * The picture as it was when this was first called.
+   *
+   * @throws InputError for what is no picture
+   */
   still(): Promise<FrameSource> {
     if (!this.#isFile && !FLEETING.includes(this.#kind)) return Promise.resolve(this.#source);
     this.#copy ??= this.#copied();
-    return this.#copy;
+    return this.#copy.then(({ source }) => source);
   }
 
   /** Frees the copy. */
   close(): void {
     this.#copy?.then(
-      (bitmap) => bitmap.close(),
+      (copy) => copy.close(),
       () => {},
     );
   }
 
-  #copied(): Promise<ImageBitmap> {
-    const copy = createImageBitmap(this.#source as ImageBitmapSource, { colorSpaceConversion: 'none' });
-    const explained = copy.catch((cause: unknown) => {
-      throw new InputError(`image: this ${this.#kind} could not be read; hand over a picture that can be shown.`, {
-        cause,
-      });
-    });
-    explained.catch(() => {}); // until somebody waits for it
-    return explained;
+  #copied(): Promise<Snapshot> {
+    const copy = this.#frames.snapshot(this.#source, { straightAlpha: true });
+    copy.catch(() => {}); // until somebody waits for it
+    return copy;
   }
 
   #shapeOf(picture: FrameSource): [h: number, w: number] {

@@ -257,7 +257,7 @@ export class Pose2DInferencer {
     const { bboxes, tracker: _, bboxFormat, ...rest } = options;
     if (bboxes || bboxFormat) throw new InputError(BOXES_AND_TRACKER);
     const [w, h] = pipelineOf(this.model).affine.inputSize;
-    const held = new HeldPicture(image);
+    const held = new HeldPicture(image, this.model.frames);
     const total = noTimings();
     const start = performance.now();
     const look = async (source: FrameSource, boxes: BoxesLike) => {
