@@ -10,6 +10,7 @@ export class HeldPicture {
   readonly #kind: string;
   readonly #frames: FrameReader;
   #copy: Promise<Snapshot> | null = null;
+  #still: Promise<FrameSource> | null = null;
 
   constructor(source: FrameSource, frames: FrameReader) {
     this.#source = source;
@@ -38,8 +39,8 @@ export class HeldPicture {
    */
   still(): Promise<FrameSource> {
     if (!this.#isFile && !FLEETING.includes(this.#kind)) return Promise.resolve(this.#source);
-    this.#copy ??= this.#copied();
-    return this.#copy.then(({ source }) => source);
+    this.#still ??= this.#hold();
+    return this.#still;
   }
 
   /** Frees the copy. */
@@ -50,10 +51,11 @@ export class HeldPicture {
     );
   }
 
-  #copied(): Promise<Snapshot> {
-    const copy = this.#frames.snapshot(this.#source, { straightAlpha: true });
-    copy.catch(() => {}); // until somebody waits for it
-    return copy;
+  #hold(): Promise<FrameSource> {
+    this.#copy = this.#frames.snapshot(this.#source, { straightAlpha: true });
+    const still = this.#copy.then(({ source }) => source);
+    still.catch(() => {}); // until somebody waits for it
+    return still;
   }
 
   #shapeOf(picture: FrameSource): [h: number, w: number] {
