@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: the library's runners beside onnxruntime-web's on the same networks, in one page of a browser, Chromium unless told otherwise. Fails when a
- * runner's numbers are not MMPose's, or when the page reports an error.
+ * `npm run bench`: the library's runners beside onnxruntime-web's on the same networks, in one page of a browser (Chromium unless told
+ * otherwise). Fails when a runner's numbers are not MMPose's, or when the page reports an error.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

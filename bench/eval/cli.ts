@@ -1,5 +1,6 @@
 /**
- * `npm run eval`: COCO keypoint AP of a model on your own machine, through the library in a browser, Chromium unless told otherwise. Nothing is uploaded:
+ * `npm run eval`: COCO keypoint AP of a model on your own machine, through the library in a browser (Chromium unless told otherwise).
+ * Nothing is uploaded:
  * pictures, annotations and weights are served from this machine to a browser on it.
  */
 import { existsSync } from 'node:fs';
@@ -52,14 +53,9 @@ await runTool('eval', () => main(options));
 
 async function main(opts: Options): Promise<boolean> {
   const files = await findFiles(opts);
-  const page = {
-    script: 'bench/eval/page.ts',
-    readyWhen: 'startEval',
-    files: (path: string) => serve(files, path),
-  } as const;
-  return withPage('eval', { ...page, browser: opts.browser, host: opts.host }, (opened) =>
-    evaluate(opened, opts, files),
-  );
+  const lookup = (path: string) => serve(files, path);
+  const page = { script: 'bench/eval/page.ts', readyWhen: 'startEval', files: lookup } as const;
+  return withPage('eval', page, opts, (opened) => evaluate(opened, opts, files));
 }
 
 async function evaluate(page: PageHost, opts: Options, files: Files): Promise<void> {

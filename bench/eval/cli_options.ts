@@ -110,10 +110,11 @@ export function printModel({ reason, notices }: LoadedModel, { model, flip }: Mo
  */
 export async function withPage(
   name: string,
-  page: Pick<PageHostOptions, 'script' | 'readyWhen' | 'files'> & BrowserOptions,
+  page: Pick<PageHostOptions, 'script' | 'readyWhen' | 'files'>,
+  { browser, host: address }: BrowserOptions,
   work: (page: PageHost) => Promise<void>,
 ): Promise<boolean> {
-  const host = await openPageHost({ project: PROJECT, ...page });
+  const host = await openPageHost({ project: PROJECT, ...page, browser, host: address });
   try {
     await work(host);
   } finally {

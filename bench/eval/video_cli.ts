@@ -48,7 +48,7 @@ async function main(opts: Options): Promise<boolean> {
   const files = async (path: string) => (served.has(basename(path)) ? readFile(served.get(basename(path))!) : null);
   let records: readonly FrameRecord[] = [];
   const page = { script: 'bench/eval/video.ts', readyWhen: 'startVideo', files } as const;
-  const isClean = await withPage('eval:video', { ...page, browser: opts.browser, host: opts.host }, async (opened) => {
+  const isClean = await withPage('eval:video', page, opts, async (opened) => {
     records = await follow(opened, opts, model);
   });
   if (opts.out) await writeFile(resolve(opts.out), `${JSON.stringify(records)}\n`);

@@ -5,6 +5,7 @@
  */
 import { webglContext } from '../backend/probe.js';
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
+import { InputError } from '../errors.js';
 
 export const BITMAP_OPTIONS: ImageBitmapOptions = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' };
 
@@ -24,15 +25,18 @@ export function bitmapsKeepPixels(): Promise<boolean> {
 async function tryOut(): Promise<boolean> {
   const bytes = Uint8Array.from(atob(PIXEL_PNG), (char) => char.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }), BITMAP_OPTIONS);
-  const context = smallCanvas().getContext('2d', { willReadFrequently: true }) as CanvasRenderingContext2D;
+  const context = makeCanvas().getContext('2d', { willReadFrequently: true }) as CanvasRenderingContext2D;
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const { data } = context.getImageData(0, 0, 1, 1);
   return PIXEL.every((value, i) => data[i] === value);
 }
 
-function smallCanvas(): OffscreenCanvas | HTMLCanvasElement {
-  return typeof OffscreenCanvas === 'undefined' ? document.createElement('canvas') : new OffscreenCanvas(1, 1);
+/** @throws InputError where there is none, as in Node */
+export function makeCanvas(): OffscreenCanvas | HTMLCanvasElement {
+  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(1, 1);
+  if (typeof document !== 'undefined') return document.createElement('canvas');
+  throw new InputError('image: there is no canvas here; hand over plain pixels { data, width, height, channels }.');
 }
 
 /** An element that shows the picture; null where there are none (in workers), or it cannot be decoded. */

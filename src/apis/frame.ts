@@ -4,7 +4,7 @@
  */
 import type { PixelImage } from '../datasets/transforms/warp_affine.js';
 import { InputError } from '../errors.js';
-import { BITMAP_OPTIONS, bitmapsKeepPixels, elementOf, FilePixelReader } from './file_pixels.js';
+import { BITMAP_OPTIONS, bitmapsKeepPixels, elementOf, FilePixelReader, makeCanvas } from './file_pixels.js';
 
 /** Everything that `infer` takes. A `PixelImage` holds RGB or RGBA bytes, and is the only kind that Node has. */
 export type FrameSource =
@@ -321,12 +321,6 @@ export function explain(error: unknown, kind: string): InputError {
   const state =
     name === 'InvalidStateError' ? 'is closed, was transferred, or is broken' : `could not be read (${message})`;
   return new InputError(`image: this ${kind} ${state}; hand over one that is open.`, { cause: error });
-}
-
-function makeCanvas(): OffscreenCanvas | HTMLCanvasElement {
-  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(1, 1);
-  if (typeof document !== 'undefined') return document.createElement('canvas');
-  throw new InputError('image: there is no canvas here; hand over plain pixels { data, width, height, channels }.');
 }
 
 function isOpaque(rgba: Uint8Array | Uint8ClampedArray): boolean {

@@ -9,8 +9,7 @@ export class HeldPicture {
   readonly #source: FrameSource;
   readonly #kind: string;
   readonly #frames: FrameReader;
-  #copy: Promise<Snapshot> | null = null;
-  #still: Promise<FrameSource> | null = null;
+  #still: Promise<Snapshot['source']> | null = null;
 
   constructor(source: FrameSource, frames: FrameReader) {
     this.#source = source;
@@ -45,15 +44,16 @@ export class HeldPicture {
 
   /** Frees the copy. */
   close(): void {
-    this.#copy?.then(
-      (copy) => copy.close(),
+    this.#still?.then(
+      (picture) => {
+        if ('close' in picture) picture.close();
+      },
       () => {},
     );
   }
 
-  #hold(): Promise<FrameSource> {
-    this.#copy = this.#frames.snapshot(this.#source, { straightAlpha: true });
-    const still = this.#copy.then(({ source }) => source);
+  #hold(): Promise<Snapshot['source']> {
+    const still = this.#frames.snapshot(this.#source, { straightAlpha: true }).then(({ source }) => source);
     still.catch(() => {}); // until somebody waits for it
     return still;
   }
