@@ -12,7 +12,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import type { Plugin, UserConfig } from 'vite';
-import { copyDefaultModel, locateDefaultModel } from './vite.default_model.js';
+import { copyPackageFiles, locatePackageFiles } from './vite.package_files.js';
 import { dropIndentation } from './vite.shaders.js';
 import { quietTfjs } from './vite.tfjs.js';
 import { locateWorker } from './vite.worker.js';
@@ -57,7 +57,7 @@ function esModules(): UserConfig {
     plugins: [
       importTfjsDirectly(),
       ...[locateWasm('tree'), copyWasm(path('dist'))],
-      ...[locateDefaultModel('tree'), copyDefaultModel(path('dist'))],
+      ...[locatePackageFiles('tree'), copyPackageFiles(path('dist'))],
       locateWorker('tree'),
     ],
     build: {
@@ -90,7 +90,7 @@ function selfContained(format: 'es' | 'iife', fileName: string): UserConfig {
   return {
     plugins: [
       locateWasm(place),
-      locateDefaultModel(place),
+      locatePackageFiles(place),
       locateWorker(place),
       repairWasmThreads(),
       quietTfjs(),

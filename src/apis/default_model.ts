@@ -1,10 +1,11 @@
 /**
  * The model that comes with the package: `models/inpose-default.safetensors`, trained on rendered people only. The build copies it to
  * `dist/`, beside tfjs's `.wasm` files, and it is found the same way: through `import.meta.url`, or beside the script that defined
- * `window.inpose`. `vite.default_model.ts` replaces the address below in the library's builds.
+ * `window.inpose`. `vite.package_files.ts` replaces the address below in the library's builds.
  */
 import type { ByteSourceLike, Fetch } from '../checkpoint/index.js';
 import { CheckpointError } from '../errors.js';
+import { nodeFiles } from './node_files.js';
 
 /**
  * Absolute URL of the default model's file, to fetch it early or to keep it for use without a network. An application that serves the
@@ -22,15 +23,4 @@ export async function defaultCheckpoint(fetch?: Fetch): Promise<ByteSourceLike> 
   return fs.readFile(new URL(url)).catch((cause: unknown) => {
     throw new CheckpointError(`${url}: could not be read; expected the model that comes with the package.`, { cause });
   });
-}
-
-interface FilesPromises {
-  readFile(path: URL): Promise<Uint8Array>;
-}
-
-/** Node's file functions where the package lies on a disk; asked for by name, since an import would follow into browsers' bundles. */
-function nodeFiles(url: string): FilesPromises | undefined {
-  if (!url.startsWith('file:')) return undefined;
-  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-  return process?.getBuiltinModule?.('fs/promises') as FilesPromises | undefined;
 }

@@ -16,6 +16,7 @@ import {
   bottomupResize,
   findMetainfo,
   metainfoMismatch,
+  outputMetainfo,
   topdownPipeline,
   type MetainfoSource,
   type PoseConfig,
@@ -32,6 +33,7 @@ import {
 import { PoseModel, type LivingPoseModel } from './pose_model.js';
 import { inferWholePicture, isBottomup, type WholePictureOptions } from './predict_bottomup.js';
 import { inferPicture, type PredictOptions, type Timings } from './predict_topdown.js';
+import { publishedConfig } from './zoo.js';
 
 export type { ConfigSource, LoadProgress } from './model_source.js';
 
@@ -118,6 +120,7 @@ interface UnplacedModel {
   readonly hasWeights?: boolean;
   readonly file: Checkpoint | null;
   readonly config: PoseConfig;
+  readonly build: () => Promise<BasePoseEstimator>;
   readonly estimator: BasePoseEstimator;
   readonly metainfo: PoseMetaInfo;
   readonly notices: readonly string[];
@@ -130,14 +133,20 @@ async function read(
 ): Promise<UnplacedModel> {
   const notices: string[] = [];
   const explicit = await explicitConfig(config, options);
-  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, options);
+  const published = (name: string) => publishedConfig(name, options);
+  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, { ...options, published });
   const fullConfig = configOf(explicit, file);
-  const estimator = await buildPoseEstimator(fullConfig.model);
-  const metainfo = await findMetainfo(options.metainfo, file?.datasetMeta, fullConfig, notices);
-  const mismatch = metainfoMismatch(fullConfig, metainfo);
+  if (file?.configOrigin === 'published')
+    notices.push(`${file.name} has no config; MMPose's config of the published model of this name is used.`);
+  const ofNetwork = await findMetainfo(options.metainfo, file?.datasetMeta, fullConfig, notices);
+  const metainfo = outputMetainfo(fullConfig, ofNetwork);
+  // What a flip test mirrors are the network's keypoints, also those that do not come out.
+  const build = () => buildPoseEstimator(fullConfig.model, { metainfo: metainfo === ofNetwork ? null : ofNetwork });
+  const estimator = await build();
+  const mismatch = metainfoMismatch(fullConfig, ofNetwork);
   if (mismatch)
     throw new ConfigError(`metainfo: ${mismatch}; pass the option metainfo with the model's own keypoints.`);
-  return { file, config: fullConfig, estimator, metainfo, notices };
+  return { file, config: fullConfig, build, estimator, metainfo, notices };
 }
 
 /** With its weights, on the host. */
@@ -150,7 +159,7 @@ async function readWhole(checkpoint: ByteSourceLike, options: InitModelOptions):
 async function loadOn(
   backend: Backend,
   ownsBackend: boolean,
-  { hasWeights, file, config: fullConfig, estimator, metainfo, notices }: UnplacedModel,
+  { hasWeights, file, config: fullConfig, build, estimator, metainfo, notices }: UnplacedModel,
   options: InitModelOptions,
 ): Promise<PoseModel> {
   const load = (network: BasePoseEstimator, on: Backend, weights = file) =>
@@ -158,7 +167,7 @@ async function loadOn(
   const { backend: choice = 'auto', wasmPaths } = options;
   const reload = async () => {
     const again = await createBackend(choice as BackendChoice, { wasmPaths });
-    return load(await buildPoseEstimator(fullConfig.model), again);
+    return load(await build(), again);
   };
   const parts = { config: fullConfig, metainfo, ownsBackend, notices, ...(ownsBackend && { reload }) };
   inputSizeOf(estimator, fullConfig); // a pipeline's mistakes come before the download of weights

@@ -8,9 +8,11 @@ import { GetBBoxCenterScale } from '../datasets/transforms/common_transforms.js'
 import { BottomupRandomChoiceResize } from '../datasets/transforms/bottomup_random_choice_resize.js';
 import { BottomupResize } from '../datasets/transforms/bottomup_transforms.js';
 import { TopdownAffine } from '../datasets/transforms/topdown_transforms.js';
+import { selectKeypoints } from '../datasets/select_keypoints.js';
 import { poseMetainfoFromCheckpoint } from '../datasets/utils.js';
 import type { ConfigDict } from '../config.js';
 import { ConfigError } from '../errors.js';
+import { parseTestCfg } from '../models/test_cfg.js';
 import { stripScope } from '../registry.js';
 
 /** A whole config (`model`, `test_dataloader`, ...) as JSON. */
@@ -182,16 +184,33 @@ async function metainfoOfConfig(config: PoseConfig): Promise<PoseMetaInfo | null
 }
 
 /**
+ * The meta-info of what comes out: of the network's keypoints only those that `test_cfg.output_keypoint_indices` names, in its order.
+ *
+ * @param metainfo - of the network, or already of what comes out
+ */
+export function outputMetainfo(config: PoseConfig, metainfo: PoseMetaInfo): PoseMetaInfo {
+  const indices = outputKeypointIndices(config);
+  return indices === null || indices.length === metainfo.numKeypoints ? metainfo : selectKeypoints(metainfo, indices);
+}
+
+function outputKeypointIndices(config: PoseConfig): readonly number[] | null {
+  return parseTestCfg(at(config.model, 'test_cfg')).outputKeypointIndices;
+}
+
+/**
  * Whether the meta-info can be the model's: its number of keypoints against the head's.
  *
  * @returns what does not fit, or null
  */
 export function metainfoMismatch(config: PoseConfig, metainfo: PoseMetaInfo): string | null {
   const head = at(config.model, 'head', 'pose_cfg') ?? at(config.model, 'head');
+  // Its out_channels are coordinates.
+  if (stripScope(String(at(head, 'type'))) === 'MotionRegressionHead') return null;
   const outputs = at(head, 'num_joints') ?? at(head, 'num_keypoints') ?? at(head, 'out_channels');
   const k = metainfo.numKeypoints;
   // UDP's combined maps are three per keypoint; lists belong to heads with several outputs; a lifter may leave out the root.
   const root = at(head, 'decoder', 'remove_root') === true ? 1 : 0;
+  if (outputKeypointIndices(config)?.length === k) return null;
   if (typeof outputs !== 'number' || outputs + root === k || outputs === 3 * k) return null;
   return `the model's head has ${outputs} outputs, but the meta-info "${metainfo.datasetName}" ${k} keypoints`;
 }

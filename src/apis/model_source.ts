@@ -35,6 +35,8 @@ export interface SourceOptions {
   readonly fetch?: Fetch;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly sidecar?: Blob | WholeConfig | string;
+  /** Asked for a config by the file's name, last of all. */
+  readonly published?: (name: string) => Promise<WholeConfig | null>;
 }
 
 /** The explicit config, if there is one. */
@@ -55,10 +57,10 @@ export function isConfigText(text: string): boolean {
 export async function openModelFile(
   source: ByteSourceLike,
   config: PoseConfig | null,
-  { signal, fetch, onProgress, sidecar }: SourceOptions,
+  { signal, fetch, onProgress, sidecar, published }: SourceOptions,
 ): Promise<Checkpoint> {
   return openCheckpoint(source, {
-    ...{ signal, fetch },
+    ...{ signal, fetch, published },
     ...(config && { config }),
     ...(sidecar !== undefined && { sidecar: sidecar instanceof Blob ? await sidecar.text() : sidecar }),
     onProgress: onProgress && ((loaded, total) => onProgress({ stage: 'download', loaded, total })),

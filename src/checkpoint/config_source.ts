@@ -1,6 +1,6 @@
 /**
  * Where a checkpoint's config comes from. First that exists: an explicit one; the safetensors `__metadata__`; `meta.cfg` of a `.pth`;
- * a sidecar `NAME.config.json`.
+ * a sidecar `NAME.config.json`; what the caller knows of files of this name.
  */
 import { ConfigError } from '../errors.js';
 import { parsePythonConfig } from './py_literal.js';
@@ -8,7 +8,7 @@ import { parsePythonConfig } from './py_literal.js';
 /** A whole MMPose config: `model`, `test_pipeline`, ... verbatim. */
 export type WholeConfig = Readonly<Record<string, unknown>>;
 
-export type ConfigOrigin = 'explicit' | 'safetensors' | 'meta.cfg' | 'sidecar';
+export type ConfigOrigin = 'explicit' | 'safetensors' | 'meta.cfg' | 'sidecar' | 'published';
 
 /** What was found, or why nothing was. */
 export interface FoundConfig {
@@ -24,8 +24,10 @@ export interface ConfigSources {
   readonly safetensors: WholeConfig | null;
   /** The text of `meta.cfg`. */
   readonly cfgText: string | null;
-  /** Asked last, and only then: it may be a download. */
+  /** Asked after those above, and only then: it may be a download. */
   readonly sidecar: () => Promise<WholeConfig | string | null>;
+  /** Asked last. */
+  readonly published: () => Promise<WholeConfig | null>;
 }
 
 /**
@@ -45,8 +47,9 @@ export async function findConfig(sources: ConfigSources, name: string): Promise<
     problem = error;
   }
   const sidecar = await sources.sidecar();
-  if (sidecar === null) return { config: null, origin: null, problem };
-  return { ...found(readConfigText(sidecar, `${name}: sidecar config`), 'sidecar'), problem };
+  if (sidecar !== null) return { ...found(readConfigText(sidecar, `${name}: sidecar config`), 'sidecar'), problem };
+  const published = await sources.published();
+  return { config: published, origin: published && 'published', problem };
 }
 
 function found(config: WholeConfig, origin: ConfigOrigin): FoundConfig {

@@ -16,8 +16,10 @@ import type { StateDict, StateDictVersions } from './state_dict.js';
 export interface OpenCheckpointOptions extends ByteSourceOptions {
   /** The config to use, whatever the file holds: an object, JSON text or Python literals. */
   config?: WholeConfig | string;
-  /** The config file that lies beside the checkpoint, where it cannot be fetched: picked by the user, say. Used last. */
+  /** The config file that lies beside the checkpoint, where it cannot be fetched: picked by the user, say. */
   sidecar?: WholeConfig | string;
+  /** Gives the config of a file by its name or URL where nothing else does, as `publishedConfig` does for MMPose's own files. */
+  published?: (name: string) => Promise<WholeConfig | null>;
 }
 
 /** An open weights file. */
@@ -63,7 +65,9 @@ export async function openCheckpoint(source: ByteSourceLike, options: OpenCheckp
   const { safetensorsConfig, ...rest } = contents;
   const sidecar = async () => options.sidecar ?? (await bytes.sidecar?.()) ?? null;
   const cfgText = typeof rest.meta.cfg === 'string' && rest.format === 'pth' ? rest.meta.cfg : null;
-  const found = await findConfig({ explicit: options.config, safetensors: safetensorsConfig, cfgText, sidecar }, name);
+  const published = async () => (await options.published?.(name)) ?? null;
+  const sources = { explicit: options.config, safetensors: safetensorsConfig, cfgText, sidecar, published };
+  const found = await findConfig(sources, name);
   return { ...rest, name, config: found.config, configOrigin: found.origin, configProblem: found.problem };
 }
 

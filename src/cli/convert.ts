@@ -1,6 +1,7 @@
 /** `inpose convert FILE -o OUT.safetensors`: weights, config and meta-info in one file. */
 import { open, readFile, realpath, rename, rm } from 'node:fs/promises';
-import { encodeModelMetadata, writeSafetensors, type Checkpoint } from '../checkpoint/index.js';
+import { findModel } from '../apis/zoo.js';
+import { encodeModelMetadata, writeSafetensors, type Checkpoint, type WholeConfig } from '../checkpoint/index.js';
 import { InputError } from '../errors.js';
 import { FileSource, fileError } from './file_source.js';
 import { formatBytes, withCheckpoint } from './open.js';
@@ -13,6 +14,8 @@ export interface ConvertOptions {
   fp16?: boolean;
   /** Path of a config (JSON or Python literals) to use instead of the one found. */
   config?: string;
+  /** Name of a published model whose config to use. */
+  model?: string;
   /** Bytes written so far and in all. */
   onProgress?: (writtenBytes: number, totalBytes: number) => void;
   signal?: AbortSignal;
@@ -32,7 +35,7 @@ export interface ConvertResult {
  */
 export async function convert(file: string, options: ConvertOptions): Promise<ConvertResult> {
   await refuseSameFile(file, options.output);
-  const config = options.config === undefined ? undefined : await readText(options.config);
+  const config = await givenConfig(options);
   return withCheckpoint(file, { config, signal: options.signal }, async (checkpoint) => {
     const partial = `${options.output}.partial`;
     try {
@@ -54,6 +57,15 @@ async function refuseSameFile(input: string, output: string): Promise<void> {
   if (from !== null && from === to) {
     throw new InputError(`${output}: this is the file to convert; give another name with -o.`);
   }
+}
+
+/** @throws InputError or ConfigError when it cannot be had */
+async function givenConfig({ config, model }: ConvertOptions): Promise<WholeConfig | string | undefined> {
+  if (config !== undefined && model !== undefined) {
+    throw new InputError('convert: found both --config and --model; expected one, since either is a whole config.');
+  }
+  if (model !== undefined) return (await findModel(model)).config;
+  return config === undefined ? undefined : readText(config);
 }
 
 async function readText(path: string): Promise<string> {
@@ -105,7 +117,7 @@ async function describe(
   const { stateDict, config, configOrigin, configProblem, datasetMeta } = checkpoint;
   const notes: string[] = [];
   if (configProblem) notes.push(configProblem.message);
-  if (!config) notes.push('no config was found, so the file holds weights only; pass one with --config');
+  if (!config) notes.push('no config was found, so the file holds weights only; pass one with --config or --model');
   if (kept > 0) notes.push(`${kept} tensors hold numbers beyond float16's 65504 and stay float32`);
   const parts = [
     `${stateDict.size} tensors`,

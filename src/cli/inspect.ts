@@ -76,7 +76,10 @@ function describeDataset({ datasetMeta }: Checkpoint): string {
 function describeConfig({ config, configOrigin, configProblem }: Checkpoint): string[] {
   const problem = configProblem ? [`config problem: ${configProblem.message}`] : [];
   if (!config)
-    return [...problem, 'config: none found; pass one with --config, or put NAME.config.json beside the file'];
+    return [
+      ...problem,
+      'config: none found; put NAME.config.json beside the file, or convert it with --config or --model',
+    ];
   const model = typeOf(config.model);
   const parts = ['backbone', 'neck', 'head'].map((part) => typeOf(child(config.model, part))).filter(Boolean);
   const head = child(config.model, 'head');

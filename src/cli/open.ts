@@ -1,4 +1,5 @@
 /** Opens the FILE argument of a command: a path, or an http(s) URL. */
+import { publishedConfig } from '../apis/zoo.js';
 import { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from '../checkpoint/index.js';
 import { FileSource } from './file_source.js';
 
@@ -8,10 +9,11 @@ export async function withCheckpoint<T>(
   options: OpenCheckpointOptions,
   use: (checkpoint: Checkpoint, size: number) => Promise<T>,
 ): Promise<T> {
-  if (/^https?:\/\//i.test(file)) return use(await openCheckpoint(file, options), 0);
+  const withPublished = { published: publishedConfig, ...options };
+  if (/^https?:\/\//i.test(file)) return use(await openCheckpoint(file, withPublished), 0);
   const source = await FileSource.open(file);
   try {
-    return await use(await openCheckpoint(source, options), source.size);
+    return await use(await openCheckpoint(source, withPublished), source.size);
   } finally {
     await source.close();
   }

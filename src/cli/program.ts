@@ -1,8 +1,10 @@
 /** The `inpose` command line: its commands, its progress bar, and how failures are told. Node only. */
 import process from 'node:process';
 import { Command, InvalidArgumentError } from 'commander';
-import { convert, type ConvertOptions } from './convert.js';
+import { convert, type ConvertOptions, type ConvertResult } from './convert.js';
 import { inspect } from './inspect.js';
+import { list } from './list.js';
+import { pull, type PullOptions } from './pull.js';
 
 /** The command line, with its output passed in so that tests can read it. */
 export function createProgram(
@@ -10,7 +12,9 @@ export function createProgram(
   err: NodeJS.WritableStream & { isTTY?: boolean },
   signal?: AbortSignal,
 ): Command {
-  const program = new Command('inpose').description('Looks into MMPose weights files and converts them.');
+  const program = new Command('inpose').description(
+    'Finds MMPose models, looks into their weights files and converts them.',
+  );
   program.configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
   program
     .command('inspect')
@@ -37,14 +41,38 @@ export function createProgram(
     .requiredOption('-o, --output <out.safetensors>', 'file to write')
     .option('--fp16', 'store floating-point weights in 16 bits')
     .option('--config <file>', 'config to use instead of the one in or beside the file (JSON or Python literals)')
+    .option('--model <name>', 'use the config of this published model, see `inpose list`')
     .action(async (file: string, options: ConvertOptions) => {
       const bar = err.isTTY ? await startBar(err) : null;
-      const convertOptions = { ...options, signal, onProgress: bar?.update };
-      const { summary, notes } = await convert(file, convertOptions).finally(() => bar?.stop());
-      for (const note of notes) err.write(`inpose: note: ${note}\n`);
-      out.write(`${summary}\n`);
+      const onProgress = bar && ((bytes: number, total: number) => bar.update(bytes, total, 'converting'));
+      const work = convert(file, { ...options, signal, onProgress: onProgress ?? undefined });
+      tell(await work.finally(() => bar?.stop()), out, err);
+    });
+  program
+    .command('list')
+    .description("list MMPose's published models: name, task, keypoints, input, size, accuracy")
+    .argument('[words...]', 'only models with all these words in name, alias, task or training data')
+    .option('--json', 'print everything about them as JSON, configs included')
+    .action(async (words: readonly string[], options: { json?: boolean }) => {
+      out.write(`${await list(words, options)}\n`);
+    });
+  program
+    .command('pull')
+    .description('download a published model from where MMPose has it, and convert it')
+    .argument('<name>', 'name or alias, see `inpose list`')
+    .option('-o, --output <out.safetensors>', 'file to write (default: NAME.safetensors)')
+    .option('--fp16', 'store floating-point weights in 16 bits')
+    .action(async (name: string, options: PullOptions) => {
+      const bar = err.isTTY ? await startBar(err) : null;
+      const work = pull(name, { ...options, signal, onProgress: bar?.update });
+      tell(await work.finally(() => bar?.stop()), out, err);
     });
   return program;
+}
+
+function tell({ summary, notes }: ConvertResult, out: NodeJS.WritableStream, err: NodeJS.WritableStream): void {
+  for (const note of notes) err.write(`inpose: note: ${note}\n`);
+  out.write(`${summary}\n`);
 }
 
 interface InspectOptions {
@@ -62,22 +90,22 @@ function readCount(text: string): number {
 }
 
 interface Bar {
-  update(written: number, total: number): void;
+  update(bytes: number, total: number, stage: string): void;
   stop(): void;
 }
 
 async function startBar(stream: NodeJS.WritableStream): Promise<Bar> {
   const { default: progress } = await import('cli-progress');
-  const format = 'converting {bar} {percentage}% of {megabytes} MB';
+  const format = '{stage} {bar} {percentage}% of {megabytes} MB';
   const bar = new progress.SingleBar(
     { stream, format, hideCursor: true, clearOnComplete: true },
     progress.Presets.shades_classic,
   );
-  bar.start(1, 0, { megabytes: '?' });
+  bar.start(1, 0, { megabytes: '?', stage: '' });
   return {
-    update(written, total) {
-      bar.setTotal(Math.max(total, 1));
-      bar.update(written, { megabytes: (total / 1e6).toFixed(1) });
+    update(bytes, total, stage) {
+      bar.setTotal(Math.max(total, bytes, 1));
+      bar.update(bytes, { stage, megabytes: (Math.max(total, bytes) / 1e6).toFixed(1) });
     },
     stop: () => bar.stop(),
   };

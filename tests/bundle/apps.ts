@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** The part that all share: load, infer, hand back plain numbers. `files` is where the fixture is. `only=default`: the default model. */
 const USE = `
-export async function use({ createBackend, Pose2DInferencer, Pose2DWorker }, backend, files, only, where) {
+export async function use({ createBackend, listModels, Pose2DInferencer, Pose2DWorker }, backend, files, only, where) {
   const Inferencer = where === 'worker' ? Pose2DWorker : Pose2DInferencer;
   // Starting a backend runs its self-test; a whole network on a software GPU takes longer than it tells.
   if (only === 'start') {
@@ -30,6 +30,7 @@ export async function use({ createBackend, Pose2DInferencer, Pose2DWorker }, bac
     backend: inferencer.backend.name,
     keypoints: Array.from({ length: keypoints.shape[1] }, (_, k) => [...keypoints.data.slice(2 * k, 2 * k + 2)]),
     scores: [...keypointScores.data],
+    ...(only === 'default' && { published: (await listModels()).length }),
   };
   await inferencer.dispose();
   return result;

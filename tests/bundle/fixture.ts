@@ -20,6 +20,8 @@ export interface Found {
   /** [K][x, y] px, image space. */
   readonly keypoints: readonly (readonly number[])[];
   readonly scores: readonly number[];
+  /** How many published models are known by name; asked for with the default model. */
+  readonly published?: number;
 }
 
 /** Fills `folder` with `model.safetensors`, `config.json` and `picture.json`; gives MMPose's answer. */

@@ -68,11 +68,12 @@ function expectMmposeNumbers(found: Found): void {
   });
 }
 
-/** `create()` without arguments: the model comes along, and is found. */
+/** `create()` without arguments: the model comes along, and is found, as is the list of published ones. */
 function expectDefaultModel(found: Found): void {
   expect(found).not.toHaveProperty('failed');
   expect(found.backend).toBe('wasm');
   expect(samplePck(found.keypoints)).toBeGreaterThanOrEqual(LEAST_PCK);
+  expect(found.published).toBe(361);
 }
 
 async function openStatic(folder: string, path: string, options: StaticServerOptions = {}): Promise<Found> {

@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PassThrough } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { findModel } from '../../src/apis/zoo.js';
 import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
 import { convert } from '../../src/cli/convert.js';
+import { download } from '../../src/cli/download.js';
 import { FileSource } from '../../src/cli/file_source.js';
 import { createProgram } from '../../src/cli/program.js';
 import { InputError } from '../../src/errors.js';
@@ -93,7 +96,106 @@ describe('inpose inspect --graph', () => {
   });
 });
 
+describe('inpose list', () => {
+  it('shows the models that have all the words, with size and accuracy', async () => {
+    const { out } = await run(['list', 'RTMPose-t', 'coco', '420e_coco']);
+    expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['NAME', 'TASK', 'POINTS', 'INPUT', 'FP16', 'RESULT'],
+      ['rtmpose-t_8xb256-420e_coco-256x192', 'body 2d', '17', '256x192', '6.7 MB', 'AP 0.682 (COCO)'],
+      [''],
+    ]);
+    expect((await run(['list'])).out.trimEnd().split('\n')).toHaveLength(362);
+    expect((await run(['list', 'hrnet', 'octopus'])).out).toMatch(/^none of .* has hrnet and octopus in its name/);
+  });
+
+  it('prints JSON', async () => {
+    const [model] = JSON.parse((await run(['list', '--json', 'human3d'])).out);
+    expect(model).toMatchObject({ aliases: ['human3d'], config: { model: { type: 'PoseLifter' } } });
+  });
+});
+
+describe('inpose pull', () => {
+  /** One of the two whose file names have no hash: a file of ours can stand for it. */
+  const NAME = 'edpose_res50_8xb2-50e_coco-800x1333';
+
+  function answering(answer: (url: string) => Response): string[] {
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', (url: string) => {
+      asked.push(url);
+      return Promise.resolve(answer(url));
+    });
+    return asked;
+  }
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('downloads the weights and adds the config', async () => {
+    const { weights, config } = await findModel(NAME);
+    const asked = answering(() => new Response(fixture('plain_state_dict.pth')));
+    const output = join(folder, 'pulled.safetensors');
+    const { out } = await run(['pull', 'edpose', '-o', output, '--fp16']);
+    expect(asked).toEqual([weights]);
+    expect(out).toMatch(/pulled\.safetensors: 8 tensors, float16, .*, config from explicit/);
+    const pulled = await openCheckpoint(await readFile(output));
+    expect(pulled.config).toEqual(config);
+    expect(await readdir(folder)).not.toContain('pulled.safetensors.download');
+  });
+
+  it.each<[string, () => Response, RegExp]>([
+    ['a server that refuses', () => new Response('no', { status: 403 }), /the server answered 403/],
+    [
+      'a damaged file',
+      () => new Response(fixture('plain_state_dict.pth')),
+      /found SHA-256 [0-9a-f]{8}\.\.\., expected/,
+    ],
+    ['a page', () => new Response('<html>'), /found SHA-256/],
+    [
+      'a file that is cut off',
+      () => new Response('half', { headers: { 'content-length': '8' } }),
+      /found 4 bytes of 8; download it again/,
+    ],
+    ['no network', () => Response.error(), /the server answered 0|could not be fetched/],
+  ])('%s leaves nothing behind', async (_, answer, message) => {
+    answering(answer);
+    const output = join(folder, 'none.safetensors');
+    await expect(run(['pull', 'human', '-o', output])).rejects.toThrow(message);
+    expect((await readdir(folder)).filter((name) => name.startsWith('none'))).toEqual([]);
+  });
+
+  it('checks the hash in the name', async () => {
+    const bytes = fixture('plain_state_dict.pth');
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8);
+    answering(() => new Response(bytes));
+    const path = join(folder, 'whole.pth');
+    const seen: number[] = [];
+    const onProgress = (loaded: number) => seen.push(loaded);
+    await download(`https://example.org/net-${hash}_20260101.pth`, path, { onProgress });
+    expect(await readFile(path)).toEqual(Buffer.from(bytes));
+    expect(seen.at(-1)).toBe(bytes.length);
+  });
+
+  it('does not know every name', async () => {
+    const asked = answering(() => new Response());
+    await expect(run(['pull', 'humans'])).rejects.toThrow(/"humans" is not a published model\. Did you mean "human"\?/);
+    expect(asked).toEqual([]);
+  });
+});
+
 describe('inpose convert', () => {
+  it('takes the config of a published model, by the file or by --model', async () => {
+    const { weights, config } = await findModel('human');
+    const input = join(folder, basename(weights));
+    await writeFile(input, fixture('plain_state_dict.pth'));
+    const output = join(folder, 'published.safetensors');
+    expect((await run(['convert', input, '-o', output])).out).toContain('config from published');
+    expect((await openCheckpoint(await readFile(output))).config).toEqual(config);
+    const other = await findModel('face');
+    await run(['convert', input, '-o', output, '--model', 'face']);
+    expect((await openCheckpoint(await readFile(output))).config).toEqual(other.config);
+    await expect(run(['convert', input, '-o', output, '--model', 'face', '--config', input])).rejects.toThrow(
+      InputError,
+    );
+  });
+
   it('puts weights, config and meta-info into one file', async () => {
     const output = join(folder, 'a.safetensors');
     const { out, err } = await run(['convert', fixturePath('mmpose1x_published.pth'), '-o', output]);

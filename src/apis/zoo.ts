@@ -1,0 +1,110 @@
+/**
+ * The models that MMPose has published, as facts: config, weights file, metrics. They are one file of the package,
+ * `inpose-zoo.json` (`models/make_zoo.ts` makes it), found as the default model is and read only when something asks for it.
+ */
+import type { Fetch } from '../checkpoint/index.js';
+import { didYouMean } from '../config.js';
+import { ConfigError } from '../errors.js';
+import { fetchText } from './fetch_text.js';
+import type { PoseConfig } from './model_config.js';
+import { nodeFiles } from './node_files.js';
+
+/** A published model. */
+export interface ZooModel {
+  /** The name of MMPose's config file, such as `rtmpose-m_8xb256-420e_coco-256x192`. */
+  readonly name: string;
+  /** Short names that MMPose's inferencers take: `human`, `face`. */
+  readonly aliases: readonly string[];
+  /** `Body 2D Keypoint`, `Hand 3D Keypoint`, ... */
+  readonly task: string;
+  readonly trainingData: string;
+  readonly numKeypoints: number;
+  /** What the network sees, px; null for lifters and where the picture decides. */
+  readonly inputSize: readonly [w: number, h: number] | null;
+  /** Numbers in the weights file; null where MMPose itself cannot build the model. */
+  readonly numWeights: number | null;
+  /** What MMPose reports. */
+  readonly results: readonly { readonly dataset: string; readonly metrics: Readonly<Record<string, number>> }[];
+  /** Address of the weights. Nothing is fetched from there: download them, or let `inpose pull` do so. */
+  readonly weights: string;
+  /** To pass as `config`. */
+  readonly config: PoseConfig;
+}
+
+export interface ZooOptions {
+  /** Stands in for the global `fetch`. */
+  readonly fetch?: Fetch;
+}
+
+function zooUrl(): string {
+  return new URL('../../models/inpose-zoo.json', import.meta.url).href;
+}
+
+let list: Promise<readonly ZooModel[]> | null = null;
+
+/**
+ * All published models (MMEngine: `BaseInferencer.list_models`).
+ *
+ * @throws ConfigError when the package's list cannot be read
+ */
+export function listModels(options: ZooOptions = {}): Promise<readonly ZooModel[]> {
+  return (list ??= readList(options).catch((error: unknown) => {
+    list = null; // may be there the next time
+    throw error;
+  }));
+}
+
+async function readList({ fetch }: ZooOptions): Promise<readonly ZooModel[]> {
+  const [url, what] = [zooUrl(), 'the list of published models that comes with the package'];
+  const files = fetch ? undefined : nodeFiles(url);
+  try {
+    return JSON.parse(files ? await files.readFile(new URL(url), 'utf8') : await fetchText(url, what, { fetch }));
+  } catch (cause) {
+    throw cause instanceof ConfigError
+      ? cause
+      : new ConfigError(`${url}: could not be read; expected ${what}.`, { cause });
+  }
+}
+
+/**
+ * One published model, by name, alias, or the name of its weights file.
+ *
+ * ```js
+ * const { config } = await findModel('rtmpose-m_8xb256-420e_coco-256x192');
+ * const inferencer = await Pose2DInferencer.create({ config, checkpoint: '/models/mine.pth' });
+ * ```
+ *
+ * @throws ConfigError for a name that is not one of them, with the nearest
+ */
+export async function findModel(name: string, options: ZooOptions = {}): Promise<ZooModel> {
+  const models = await listModels(options);
+  const found =
+    models.find((model) => model.name === name || model.aliases.includes(name)) ?? modelOfFile(models, name);
+  if (found) return found;
+  const names = models.flatMap((model) => [model.name, ...model.aliases]);
+  throw new ConfigError(`model: "${name}" is not a published model.${didYouMean(name, names)}`);
+}
+
+/** The config of the model whose weights are published under a file's name; null where there is none, or no list. */
+export async function publishedConfig(file: string, options: ZooOptions = {}): Promise<PoseConfig | null> {
+  const models = await listModels(options).catch((error: unknown) => {
+    if (error instanceof ConfigError) return []; // an application may leave the list out
+    throw error;
+  });
+  return modelOfFile(models, file)?.config ?? null;
+}
+
+function modelOfFile(models: readonly ZooModel[], file: string): ZooModel | undefined {
+  const stem = stemOf(file);
+  return models.find(({ weights }) => stemOf(weights) === stem);
+}
+
+/** `hrnet_w32-c78dce93.pth (1)`, its URL, and the same as `.safetensors` all have one stem. */
+export function stemOf(file: string): string {
+  const path = file.split(/[?#]/)[0];
+  return path
+    .slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
+    .replace(/ ?\(\d+\)(?=\.\w+$)/, '')
+    .replace(/\.(pth|pt|bin|safetensors)$/i, '')
+    .toLowerCase();
+}
