@@ -1,6 +1,7 @@
 /** The default model as a page uses it: created without arguments, and one person found and followed by itself. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultModelUrl } from '../../src/apis/default_model.js';
+import { listModels } from '../../src/apis/zoo.js';
 import { Pose2DInferencer } from '../../src/apis/inferencers/pose2d_inferencer.js';
 import { initModel } from '../../src/apis/inference.js';
 import { RoiTracker } from '../../src/tracking/roi.js';
@@ -128,6 +129,10 @@ describe('moving pictures', () => {
     }
     video.srcObject = null;
   });
+});
+
+test('the list of published models comes along', async () => {
+  expect(await listModels()).toHaveLength(361);
 });
 
 describe('the file', () => {

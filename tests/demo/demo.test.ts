@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findModel } from '../../src/apis/zoo.js';
 import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { serveBuiltDemo, type BuiltDemo } from '../support/built_demo.js';
@@ -11,6 +12,7 @@ import { launchChromium } from '../support/chromium.js';
 import { CASES as RTMDETS, detectorWeights } from '../support/rtmdet.js';
 import { LEAST_PCK, samplePck } from '../support/sample_pck.js';
 import { watchPage } from '../support/watch_page.js';
+import { zeroWeights } from '../support/zero_weights.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const GOLDEN = join(PROJECT, 'tests/fixtures/golden');
@@ -449,6 +451,17 @@ describe('files of a model', () => {
     await bare.click('#apply-config');
     await waitForModel(bare, 'bare.safetensors');
     await waitForResult(bare);
+    expect(complaints()).toEqual([]);
+  });
+
+  test('knows a published file by its name', async () => {
+    const { weights, config } = await findModel('td-hm_vipnas-mbv3_8xb64-210e_coco-256x192');
+    const name = weights.slice(weights.lastIndexOf('/') + 1);
+    const page = await openDemo();
+    await page.selectOption('#backend', 'wasm');
+    await page.setInputFiles('#model-input', fileOf(name, await zeroWeights(config.model)));
+    await page.waitForSelector('#model-facts:has-text("published model")', { timeout: LIMIT_MS });
+    expect(await page.innerText('#model-facts')).toContain('ViPNAS_MobileNetV3 + ViPNASHead');
     expect(complaints()).toEqual([]);
   });
 

@@ -11,13 +11,10 @@ import {
   topdownPipeline,
 } from '../../src/apis/model_config.js';
 import { findModel, listModels, publishedConfig, type ZooModel } from '../../src/apis/zoo.js';
-import { encodeSafetensors, type StateDict } from '../../src/checkpoint/index.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { selectKeypoints } from '../../src/datasets/select_keypoints.js';
 import { CheckpointError, ConfigError } from '../../src/errors.js';
-import { buildPoseEstimator } from '../../src/models/builder.js';
-import { namedParameters } from '../../src/nn/module.js';
-import { sizeOf } from '../../src/ndarray.js';
+import { zeroWeights } from '../support/zero_weights.js';
 
 let models: readonly ZooModel[];
 beforeAll(async () => {
@@ -95,23 +92,10 @@ describe('publishedConfig', () => {
 describe('initModel', () => {
   const NAME = 'td-hm_vipnas-mbv3_8xb64-210e_coco-256x192';
 
-  /** Zeros under the right names, and nothing else. */
-  async function weightsOf({ config }: ZooModel): Promise<Uint8Array<ArrayBuffer>> {
-    const estimator = await buildPoseEstimator(config.model);
-    const tensors: StateDict = new Map(
-      [...namedParameters(estimator)].map(([key, { shape }]) => {
-        const data = new Float32Array(sizeOf(shape));
-        return [key, { dtype: 'float32', shape, read: () => Promise.resolve(data) }];
-      }),
-    );
-    estimator.dispose();
-    return encodeSafetensors(tensors, { floats: 'float16' });
-  }
-
   it('takes the config of the model whose file it is, where the file says nothing, and tells so', async () => {
     const published = await findModel(NAME);
     const fileName = published.weights.slice(published.weights.lastIndexOf('/') + 1);
-    const bytes = await weightsOf(published);
+    const bytes = await zeroWeights(published.config.model);
     const inferencer = await Pose2DInferencer.create({ checkpoint: new File([bytes], fileName), backend: 'cpu' });
     expect(inferencer.model.config).toEqual(published.config);
     expect(inferencer.metainfo).toEqual(await loadPoseMetainfo('coco'));
