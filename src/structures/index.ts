@@ -4,4 +4,5 @@ export * from './bbox/transforms.js';
 export * from './keypoint/transforms.js';
 export type * from './det_data_sample.js';
 export type * from './pose_data_sample.js';
+export * from './poses.js';
 export * from './utils.js';

@@ -132,13 +132,71 @@ async function builtApp(name: string, code: string): Promise<string> {
 }
 
 test('as a script tag', async () => {
-  const root = join(inject('app'), 'readme-script');
-  await mkdir(root, { recursive: true });
-  const names = await readdir(join(installed, 'dist'));
-  for (const name of names.filter((n) => n === 'inpose.iife.js' || /\.(wasm|safetensors)$/.test(n))) {
-    await copyFile(join(installed, 'dist', name), join(root, name));
-  }
-  await writeFile(join(root, 'index.html'), page(block('html', 'inpose.iife.js')));
-  await copyFile(SAMPLE_PICTURE, join(root, 'photo.jpg'));
+  const root = await plainPage('readme-script', 'inpose.iife.js');
   await expectDrawing(root, 'index.html', SAMPLE_SIZE);
 });
+
+/** A page without a bundler, from the README's block that names `file`. Gives the folder. */
+async function plainPage(name: string, file: string): Promise<string> {
+  const root = join(inject('app'), name);
+  await mkdir(root, { recursive: true });
+  const names = await readdir(join(installed, 'dist'));
+  for (const one of names.filter((n) => n === file || /\.(wasm|safetensors)$/.test(n))) {
+    await copyFile(join(installed, 'dist', one), join(root, one));
+  }
+  await writeFile(join(root, 'index.html'), page(block('html', file)));
+  await copyFile(SAMPLE_PICTURE, join(root, 'photo.jpg'));
+  return root;
+}
+
+test('over a webcam', async () => {
+  const server = await serveFolders([await plainPage('readme-webcam', 'inpose.bundle.mjs')]);
+  const tab = await browser.newPage();
+  try {
+    const problems = watchPage(tab);
+    await tab.addInitScript(showPictureAsWebcam);
+    await tab.goto(`${server.url}/index.html`);
+    await tab.waitForFunction(hasSkeleton, undefined, { timeout: 60_000 });
+    const { video, canvas } = await tab.evaluate(() => {
+      const looks = (element: HTMLElement) => {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        const { objectFit, transform } = getComputedStyle(element);
+        return { x, y, width, height, objectFit, transform };
+      };
+      const [v, c] = [document.querySelector('video')!, document.querySelector('canvas')!];
+      return {
+        video: { ...looks(v), pixels: [v.videoWidth, v.videoHeight] },
+        canvas: { ...looks(c), pixels: [c.width, c.height] },
+      };
+    });
+    expect(canvas).toEqual(video);
+    expect(canvas.pixels).toEqual(SAMPLE_SIZE);
+    expect(problems).toEqual([]);
+  } finally {
+    await tab.close();
+    await server.close();
+  }
+});
+
+/** In the page: the sample picture, ten times a second. */
+function showPictureAsWebcam(): void {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const photo = new Image();
+    photo.src = 'photo.jpg';
+    await photo.decode();
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [photo.naturalWidth, photo.naturalHeight];
+    const context = canvas.getContext('2d')!;
+    setInterval(() => context.drawImage(photo, 0, 0), 100);
+    return canvas.captureStream();
+  };
+}
+
+/** In the page: something is drawn on the overlay, and most of it is left clear. */
+function hasSkeleton(): boolean {
+  const canvas = document.querySelector<HTMLCanvasElement>('.camera > canvas');
+  if (!canvas || canvas.width === 300) return false;
+  const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+  const drawn = data.filter((v, i) => i % 4 === 3 && v > 0).length;
+  return drawn > 100 && drawn < (canvas.width * canvas.height) / 4;
+}

@@ -16,6 +16,7 @@ import {
 } from '../../src/structures/bbox/transforms.js';
 import { flipKeypoints } from '../../src/structures/keypoint/transforms.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
+import { toPoses } from '../../src/structures/poses.js';
 import { mergeDataSamples, sliceInstances, splitInstances } from '../../src/structures/utils.js';
 
 const px = (min: number, max: number) => fc.float({ min, max, noNaN: true });
@@ -209,5 +210,22 @@ describe('samples', () => {
     expect(sliceInstances(merged.predInstances!, [false, true])).toEqual(last);
     expect(splitInstances(last)[0]).toMatchObject({ bbox: [16, 6, 24, 14], keypointScores: [0.5, 1] });
     expect(() => sliceInstances(last, [1])).toThrow(/index 1; expected 0\.\.0/);
+  });
+
+  it('become objects with names', () => {
+    const names = { keypointId2name: ['nose', 'left_eye'] };
+    const box = { xMin: 4, yMin: 6, xMax: 12, yMax: 14, width: 8, height: 8 };
+    const keypoints = [
+      { x: 8, y: 10, score: 0.5, name: 'nose' },
+      { x: 9, y: 11, score: 1, name: 'left_eye' },
+    ];
+    expect(toPoses(sample(8), names)).toEqual([{ keypoints, score: 0.75, box }]);
+    const { predInstances, metainfo } = mergeDataSamples([sample(8), sample(20)]);
+    const tracked = { ...predInstances!, trackIds: ndarray(Int32Array.of(-1, 3), [2]) };
+    expect(toPoses({ metainfo, predInstances: tracked }, names)).toMatchObject([{ id: 3, box: { xMin: 16 } }]);
+    const space = ndarray(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 2, 3]);
+    const [lifted] = toPoses({ metainfo, predInstances: { ...sample(8).predInstances!, keypoints: space } }, names);
+    expect(lifted.keypoints).toMatchObject([{ z: 3 }, { x: 4, z: 6, name: 'left_eye' }]);
+    expect(toPoses({ metainfo }, names)).toEqual([]);
   });
 });
