@@ -1,6 +1,7 @@
 /** Weights files: reading, writing, converting old names. Needs no tfjs and runs in pages, workers and Node alike. */
 export type { ByteSource, ByteSourceLike, ByteSourceOptions, Fetch } from './byte_source.js';
-export { openByteSource, sidecarName } from './byte_source.js';
+export { sidecarName } from './byte_source.js';
+export { openByteSource } from './open_byte_source.js';
 export { readConfigText, type ConfigOrigin, type WholeConfig } from './config_source.js';
 export { convertStateDict, HEAD_CONVERSIONS } from './conversion.js';
 export { encodeModelMetadata, type ModelMetadata } from './model_metadata.js';

@@ -46,3 +46,5 @@ export const MAX_CONFIG_DEPTH = 100;
 export const RANGE_BLOCK_BYTES = 4 * MiB;
 export const RANGE_BLOCKS_KEPT = 16;
 export const RANGE_BLOCKS_PER_REQUEST = 4;
+/** Remote files up to here are read in one request and kept whole; so much is kept of larger ones, too. */
+export const MAX_STREAMED_BYTES = RANGE_BLOCKS_KEPT * RANGE_BLOCK_BYTES;

@@ -3,9 +3,10 @@
  * tensors stay where they are until asked for.
  */
 import { CheckpointError, type ConfigError } from '../errors.js';
-import { openByteSource, type ByteSource, type ByteSourceLike, type ByteSourceOptions } from './byte_source.js';
+import type { ByteSource, ByteSourceLike, ByteSourceOptions } from './byte_source.js';
 import { findConfig, type ConfigOrigin, type WholeConfig } from './config_source.js';
 import { decodeModelMetadata } from './model_metadata.js';
+import { openByteSource } from './open_byte_source.js';
 import { toPlain, type PlainObject } from './plain.js';
 import { PyDict } from './pickle_values.js';
 import { readPth } from './pth.js';
@@ -53,6 +54,15 @@ export interface Checkpoint {
  */
 export async function openCheckpoint(source: ByteSourceLike, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
   const bytes = await openByteSource(source, options);
+  try {
+    return await readCheckpoint(bytes, options);
+  } catch (error) {
+    bytes.cancel?.();
+    throw error;
+  }
+}
+
+async function readCheckpoint(bytes: ByteSource, options: OpenCheckpointOptions): Promise<Checkpoint> {
   const name = bytes.name ?? 'checkpoint';
   if (bytes.size === 0) {
     throw new CheckpointError(`${name}: the file is empty; download it again.`);
@@ -64,8 +74,8 @@ export async function openCheckpoint(source: ByteSourceLike, options: OpenCheckp
   options.signal?.throwIfAborted();
   const { safetensorsConfig, ...rest } = contents;
   const sidecar = async () => options.sidecar ?? (await bytes.sidecar?.()) ?? null;
-  const cfgText = typeof rest.meta.cfg === 'string' && rest.format === 'pth' ? rest.meta.cfg : null;
   const published = async () => (await options.published?.(name)) ?? null;
+  const cfgText = typeof rest.meta.cfg === 'string' && rest.format === 'pth' ? rest.meta.cfg : null;
   const sources = { explicit: options.config, safetensors: safetensorsConfig, cfgText, sidecar, published };
   const found = await findConfig(sources, name);
   return { ...rest, name, config: found.config, configOrigin: found.origin, configProblem: found.problem };

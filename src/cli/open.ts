@@ -1,21 +1,28 @@
 /** Opens the FILE argument of a command: a path, or an http(s) URL. */
 import { publishedConfig } from '../apis/zoo.js';
-import { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from '../checkpoint/index.js';
+import {
+  openByteSource,
+  openCheckpoint,
+  type ByteSource,
+  type Checkpoint,
+  type OpenCheckpointOptions,
+} from '../checkpoint/index.js';
 import { FileSource } from './file_source.js';
 
-/** Calls `use` with the open checkpoint and its size in bytes (0: not known), and closes the file afterwards. */
+/** Calls `use` with the open checkpoint and its size in bytes, and closes the file afterwards. */
 export async function withCheckpoint<T>(
   file: string,
   options: OpenCheckpointOptions,
   use: (checkpoint: Checkpoint, size: number) => Promise<T>,
 ): Promise<T> {
   const withPublished = { published: publishedConfig, ...options };
-  if (/^https?:\/\//i.test(file)) return use(await openCheckpoint(file, withPublished), 0);
-  const source = await FileSource.open(file);
+  const isUrl = /^https?:\/\//i.test(file);
+  const source: ByteSource = isUrl ? await openByteSource(file, options) : await FileSource.open(file);
   try {
     return await use(await openCheckpoint(source, withPublished), source.size);
   } finally {
-    await source.close();
+    source.cancel?.();
+    if (source instanceof FileSource) await source.close();
   }
 }
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { openByteSource, sidecarName, type Fetch } from '../../src/checkpoint/byte_source.js';
-import { RANGE_BLOCK_BYTES } from '../../src/checkpoint/limits.js';
+import { sidecarName, type Fetch } from '../../src/checkpoint/byte_source.js';
+import { MAX_STREAMED_BYTES, RANGE_BLOCK_BYTES } from '../../src/checkpoint/limits.js';
+import { openByteSource } from '../../src/checkpoint/open_byte_source.js';
+import { openCheckpoint } from '../../src/checkpoint/open_checkpoint.js';
 import { CheckpointError, InputError } from '../../src/errors.js';
 
 const data = Uint8Array.from({ length: 2 * RANGE_BLOCK_BYTES + 1234 }, (_, i) => (i * 31 + (i >> 8)) & 255);
@@ -15,7 +17,10 @@ interface Server {
   ranges: string[];
 }
 
-/** A server of `data`; `mode` says how well it knows Range requests. */
+/**
+ * A server of `data`; `mode` says how well it knows Range requests. It pretends that the file is too large to be wanted whole, until
+ * that is asked for a second time.
+ */
 function server(mode: 'ranges' | 'whole' | 'hidden size' | 'refuses', sidecar?: string): Server {
   const ranges: string[] = [];
   const fetch: Fetch = async (url, init) => {
@@ -24,6 +29,7 @@ function server(mode: 'ranges' | 'whole' | 'hidden size' | 'refuses', sidecar?: 
     ranges.push(range);
     const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
     if (mode === 'refuses' && range) return new Response(null, { status: 416 });
+    if (ranges.length === 1) return new Response(data, { headers: { 'content-length': `${MAX_STREAMED_BYTES + 1}` } });
     if (mode === 'whole' || !range) return new Response(data, { headers: { 'content-length': String(data.length) } });
     const body = data.slice(Number(start), Number(end) + 1);
     const contentRange = `bytes ${start}-${end}/${data.length}`;
@@ -53,18 +59,66 @@ describe('openByteSource', () => {
     await expect(openByteSource(null as never)).rejects.toThrow(InputError);
   });
 
-  it('reads a URL in blocks, each only once, several in one request', async () => {
+  it('reads a URL while it arrives, in one request', async () => {
+    const asked: (string | null)[] = [];
+    let send!: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (send = controller) });
+    const fetch: Fetch = async (_url, init) => {
+      asked.push(new Headers(init?.headers).get('range'));
+      return new Response(body, { headers: { 'content-length': '300' } });
+    };
+    const progress: [number, number][] = [];
+    const source = await openByteSource(URL_OF_FILE, { fetch, onProgress: (...at) => progress.push(at) });
+    expect(source).toMatchObject({ size: 300, name: 'https://models.example/a/model.pth' });
+    send.enqueue(data.slice(0, 200));
+    expect(await source.read(10, 150)).toEqual(data.slice(10, 150));
+    let hasRest = false;
+    const rest = source.read(150, 300).then((bytes) => [hasRest, bytes]);
+    await source.read(0, 200);
+    hasRest = true;
+    send.enqueue(data.slice(200, 300));
+    send.close();
+    expect(await rest).toEqual([true, data.slice(150, 300)]);
+    expect(asked).toEqual([null]);
+    expect(progress).toEqual([
+      [200, 300],
+      [300, 300],
+    ]);
+    await expect(source.read(0, 301)).rejects.toThrow(/the file ends at 300/);
+  });
+
+  it('stops a download that nobody wants any more', async () => {
+    let stopped = false;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(data.slice(0, 50)),
+      cancel: () => void (stopped = true),
+    });
+    const fetch: Fetch = async () => new Response(body, { headers: { 'content-length': `${MAX_STREAMED_BYTES}` } });
+    await expect(openCheckpoint(URL_OF_FILE, { fetch })).rejects.toThrow(CheckpointError);
+    await expect.poll(() => stopped).toBe(true);
+  });
+
+  it('reads from another origin whatever the size that it tells, since the file may come compressed', async () => {
+    const fetch: Fetch = async () => {
+      const response = new Response(data.slice(0, 300), { headers: { 'content-length': '200' } });
+      return Object.defineProperty(response, 'type', { value: 'cors' });
+    };
+    const source = await openByteSource(URL_OF_FILE, { fetch });
+    expect(await source.read(0, source.size)).toEqual(data.slice(0, 300));
+  });
+
+  it('reads a large URL in blocks, each only once, several in one request', async () => {
     const { fetch, ranges } = server('ranges');
     const progress: number[] = [];
     const source = await openByteSource(new URL(URL_OF_FILE), { fetch, onProgress: (loaded) => progress.push(loaded) });
     expect(source.size).toBe(data.length);
     expect(source.name).toBe('https://models.example/a/model.pth');
-    expect(ranges).toEqual(['bytes=0-1']);
+    expect(ranges).toEqual(['', 'bytes=0-1']);
     expect(await source.read(10, 20)).toEqual(data.slice(10, 20));
     expect(await source.read(20, 30)).toEqual(data.slice(20, 30));
-    expect(ranges.slice(1)).toEqual([`bytes=0-${RANGE_BLOCK_BYTES - 1}`]);
+    expect(ranges.slice(2)).toEqual([`bytes=0-${RANGE_BLOCK_BYTES - 1}`]);
     expect(same(await source.read(5, data.length), data.slice(5))).toBe(true);
-    expect(ranges.slice(2)).toEqual([`bytes=${RANGE_BLOCK_BYTES}-${data.length - 1}`]);
+    expect(ranges.slice(3)).toEqual([`bytes=${RANGE_BLOCK_BYTES}-${data.length - 1}`]);
     expect(progress.at(-1)).toBe(data.length);
   });
 
@@ -72,7 +126,7 @@ describe('openByteSource', () => {
     const { fetch, ranges } = server('ranges');
     const source = await openByteSource(URL_OF_FILE, { fetch });
     await Promise.all([source.read(0, 10), source.read(10, 20), source.read(20, 30)]);
-    expect(ranges.length).toBe(2);
+    expect(ranges.length).toBe(3);
   });
 
   it.each(['whole', 'hidden size', 'refuses'] as const)('downloads all from a server of kind "%s"', async (mode) => {
@@ -94,10 +148,17 @@ describe('openByteSource', () => {
 
   it('notices a download that is cut off, and a file that changes', async () => {
     const short: Fetch = async () => new Response(data.slice(0, 50), { headers: { 'content-length': '100' } });
-    await expect(openByteSource(URL_OF_FILE, { fetch: short })).rejects.toThrow(/found 50 bytes; expected 100/);
+    const cut = await openByteSource(URL_OF_FILE, { fetch: short });
+    expect(await cut.read(0, 50)).toEqual(data.slice(0, 50));
+    for (const end of [100, 60]) await expect(cut.read(0, end)).rejects.toThrow(/found 50 bytes; expected 100/);
+    const long: Fetch = async () => new Response(data.slice(0, 50), { headers: { 'content-length': '40' } });
+    const grown = await openByteSource(URL_OF_FILE, { fetch: long });
+    await expect(grown.read(0, 40)).rejects.toThrow(/found more than 40 bytes; expected 40/);
     let size = data.length;
-    const changing: Fetch = async () =>
-      new Response(data.slice(0, 1), { status: 206, headers: { 'content-range': `bytes 0-0/${size--}` } });
+    const changing: Fetch = async (_url, init) =>
+      new Headers(init?.headers).has('range')
+        ? new Response(data.slice(0, 1), { status: 206, headers: { 'content-range': `bytes 0-0/${size--}` } })
+        : new Response(data, { headers: { 'content-length': `${MAX_STREAMED_BYTES + 1}` } });
     const source = await openByteSource(URL_OF_FILE, { fetch: changing });
     await expect(source.read(0, 10)).rejects.toThrow(/may have changed/);
   });
@@ -106,8 +167,8 @@ describe('openByteSource', () => {
     const { fetch } = server('ranges');
     let fail = true;
     const flaky: Fetch = (url, init) => {
-      const isProbe = new Headers(init?.headers).get('range') === 'bytes=0-1';
-      if (!isProbe && fail) return Promise.reject(new TypeError('reset'));
+      const isBlock = /^bytes=0-\d\d/.test(new Headers(init?.headers).get('range') ?? '');
+      if (isBlock && fail) return Promise.reject(new TypeError('reset'));
       return fetch(url, init);
     };
     const source = await openByteSource(URL_OF_FILE, { fetch: flaky });

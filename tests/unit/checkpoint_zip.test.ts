@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openByteSource } from '../../src/checkpoint/byte_source.js';
+import { openByteSource } from '../../src/checkpoint/open_byte_source.js';
 import { crc32 } from '../../src/checkpoint/crc32.js';
 import { openZip } from '../../src/checkpoint/zip.js';
 import { CheckpointError } from '../../src/errors.js';
