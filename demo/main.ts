@@ -4,6 +4,7 @@
  */
 import { byId } from './dom.js';
 import { isVideo, sortFiles } from './files.js';
+import { wireModelFinder } from './model_finder.js';
 import { ModelPanel } from './model_panel.js';
 import { attempt, hideError } from './notices.js';
 import { Viewer } from './viewer.js';
@@ -94,6 +95,7 @@ wirePicker(byId('model-input', HTMLInputElement), 'pick-model', 'pick-model-stag
 wireDrops();
 wireBoxes();
 wirePlayer();
+wireModelFinder();
 onClick('webcam', () => viewer.toggleWebcam());
 onClick('sample', () => viewer.showSample());
 byId('cancel', HTMLButtonElement).addEventListener('click', () => models.cancel());

@@ -19,7 +19,7 @@ const OUTPUT = fileURLToPath(new URL('inpose-zoo.json', import.meta.url));
 interface Entry {
   readonly config: string;
   readonly alias: string | readonly string[] | null;
-  readonly training_data: string;
+  readonly training_data: string | readonly string[];
   readonly weights: string;
   readonly results: readonly { Task: string; Dataset: string; Metrics: Readonly<Record<string, number>> }[];
   readonly dataset_type: string;
@@ -88,13 +88,11 @@ async function zooModel(name: string, same: readonly Entry[], taken: ReadonlySet
     name,
     aliases: [entry.alias ?? []].flat().filter((alias) => !taken.has(alias)),
     task: entry.results[0].Task,
-    trainingData: entry.training_data,
+    trainingData: isMislabelled(entry) ? 'COCO' : [entry.training_data].flat().join(', '),
     numKeypoints: metainfo.numKeypoints,
     inputSize: inputSizeOf(config),
     numWeights: entry.state_dict?.values ?? null,
-    results: same
-      .flatMap(({ results }) => results)
-      .map(({ Dataset, Metrics }) => ({ dataset: Dataset, metrics: Metrics })),
+    results: same.flatMap((one) => resultsOf(one)),
     weights: addressOf(entry),
     config,
   };
@@ -112,6 +110,18 @@ function configOf(name: string, entry: Entry): PoseConfig {
   };
   const pipeline = entry.test_pipeline.map(withoutFileSystem);
   return { model, test_dataloader: { dataset: { ...dataset, pipeline } } };
+}
+
+/** The index says CrowdPose of the RTMOs that were trained on COCO and measured there, as the page of their folder has it. */
+function isMislabelled({ config }: Entry): boolean {
+  return config.includes('/rtmo/coco/');
+}
+
+function resultsOf(entry: Entry): ZooModel['results'] {
+  return entry.results.map(({ Dataset, Metrics }) => ({
+    dataset: isMislabelled(entry) ? 'COCO' : Dataset,
+    metrics: Metrics,
+  }));
 }
 
 /** One address of the index has a bracket before it. */

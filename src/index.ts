@@ -13,7 +13,8 @@ export { inferenceDetector, initDetector } from './apis/detection.js';
 export type { InferenceDetectorOptions, InitDetectorOptions } from './apis/detection.js';
 export type { DetModel } from './apis/det_model.js';
 export { defaultModelUrl } from './apis/default_model.js';
-export { findModel, listModels, type ZooModel, type ZooOptions } from './apis/zoo.js';
+export { findModel, listModels, mainResult } from './apis/zoo.js';
+export type { ListModelsOptions, ZooModel, ZooOptions } from './apis/zoo.js';
 export type {
   ConfigSource,
   InferenceBottomupOptions,

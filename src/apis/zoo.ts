@@ -40,16 +40,39 @@ function zooUrl(): string {
   return new URL('../../models/inpose-zoo.json', import.meta.url).href;
 }
 
-let list: Promise<readonly ZooModel[]> | null = null;
+export interface ListModelsOptions extends ZooOptions {
+  /** Only models with all these words in name, alias, task or training data, whatever their case. */
+  readonly words?: string;
+}
 
 /**
- * All published models (MMEngine: `BaseInferencer.list_models`).
+ * The published models, in the order of their names (MMEngine: `BaseInferencer.list_models`).
  *
  * @throws ConfigError when the package's list cannot be read
  */
-export function listModels(options: ZooOptions = {}): Promise<readonly ZooModel[]> {
-  return (list ??= readList(options).catch((error: unknown) => {
-    list = null; // may be there the next time
+export async function listModels({ words = '', fetch }: ListModelsOptions = {}): Promise<readonly ZooModel[]> {
+  const wanted = words.toLowerCase().split(/\s+/);
+  return (await allModels({ fetch })).filter((model) => {
+    const text = [model.name, ...model.aliases, model.task, model.trainingData].join(' ').toLowerCase();
+    return wanted.every((word) => text.includes(word));
+  });
+}
+
+/** What is told of a model's accuracy where there is room for one number: the first of these that was measured. */
+const MAIN_METRICS = ['AP', 'Whole AP', 'PCK@0.2', 'Mean', 'PCK', 'Total', 'NME', 'NME full', 'NME test', 'MPJPE'];
+
+/** `AP 0.746 (COCO)`: the number by which models of one kind are compared. */
+export function mainResult({ results: [{ dataset, metrics }] }: ZooModel): string {
+  const names = Object.keys(metrics);
+  const metric = MAIN_METRICS.find((name) => names.includes(name)) ?? names[0];
+  return `${metric} ${metrics[metric]} (${dataset})`;
+}
+
+let models: Promise<readonly ZooModel[]> | null = null;
+
+function allModels(options: ZooOptions): Promise<readonly ZooModel[]> {
+  return (models ??= readList(options).catch((error: unknown) => {
+    models = null; // may be there the next time
     throw error;
   }));
 }
@@ -77,7 +100,7 @@ async function readList({ fetch }: ZooOptions): Promise<readonly ZooModel[]> {
  * @throws ConfigError for a name that is not one of them, with the nearest
  */
 export async function findModel(name: string, options: ZooOptions = {}): Promise<ZooModel> {
-  const models = await listModels(options);
+  const models = await allModels(options);
   const found =
     models.find((model) => model.name === name || model.aliases.includes(name)) ?? modelOfFile(models, name);
   if (found) return found;
@@ -87,7 +110,7 @@ export async function findModel(name: string, options: ZooOptions = {}): Promise
 
 /** The config of the model whose weights are published under a file's name; null where there is none, or no list. */
 export async function publishedConfig(file: string, options: ZooOptions = {}): Promise<PoseConfig | null> {
-  const models = await listModels(options).catch((error: unknown) => {
+  const models = await allModels(options).catch((error: unknown) => {
     if (error instanceof ConfigError) return []; // an application may leave the list out
     throw error;
   });

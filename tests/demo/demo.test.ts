@@ -454,6 +454,20 @@ describe('files of a model', () => {
     expect(complaints()).toEqual([]);
   });
 
+  test('finds published models by words, and links to their weights', async () => {
+    const page = await openDemo();
+    await page.click('#finder > summary');
+    await page.waitForSelector('#finder-list > li');
+    expect(await page.innerText('#finder-count')).toBe('361 models, the first 12 are shown.');
+    await page.fill('#finder-words', 'Crowdpose-256 RTMPose');
+    await page.waitForFunction(() => document.querySelectorAll('#finder-list > li').length === 1);
+    const link = page.locator('#finder-list a');
+    const { name, weights } = await findModel('rtmpose-m_8xb64-210e_crowdpose-256x192');
+    expect([await link.innerText(), await link.getAttribute('href')]).toEqual([name, weights]);
+    expect(await page.innerText('#finder-list span')).toBe('body 2d, 14 keypoints, AP 0.706 (CrowdPose)');
+    expect(complaints()).toEqual([]);
+  });
+
   test('knows a published file by its name', async () => {
     const { weights, config } = await findModel('td-hm_vipnas-mbv3_8xb64-210e_coco-256x192');
     const name = weights.slice(weights.lastIndexOf('/') + 1);

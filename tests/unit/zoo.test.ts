@@ -10,7 +10,7 @@ import {
   outputMetainfo,
   topdownPipeline,
 } from '../../src/apis/model_config.js';
-import { findModel, listModels, publishedConfig, type ZooModel } from '../../src/apis/zoo.js';
+import { findModel, listModels, mainResult, publishedConfig, type ZooModel } from '../../src/apis/zoo.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { selectKeypoints } from '../../src/datasets/select_keypoints.js';
 import { CheckpointError, ConfigError } from '../../src/errors.js';
@@ -42,6 +42,16 @@ describe('the list', () => {
         expect(bottomupResize(config).inputSize).toEqual(inputSize);
       else expect(liftingSequence(config).seqLen, name).toBeGreaterThan(0);
     }
+  });
+
+  it('is searched by words, and tells each model’s accuracy', async () => {
+    const found = await listModels({ words: ' ViTPose  BASE coco-256' });
+    expect(found.map((model) => [model.aliases.at(-1), mainResult(model)])).toEqual([
+      ['vitpose-b', 'AP 0.756 (COCO)'],
+      [undefined, 'AP 0.757 (COCO)'],
+    ]);
+    expect(await listModels({ words: 'octopus' })).toEqual([]);
+    for (const model of models) expect(mainResult(model)).toMatch(/^[\w@. -]+ [\d.]+ \(.+\)$/);
   });
 
   it('agrees with MMPose about some', () => {
