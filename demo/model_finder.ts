@@ -25,7 +25,8 @@ function entryOf(model: ZooModel): HTMLLIElement {
   const { name, weights, task, numKeypoints } = model;
   const entry = make('li');
   const link = make('a', name, { href: weights, target: '_blank', rel: 'noreferrer' });
-  const facts = `${task.replace(/ Keypoint$/, '').toLowerCase()}, ${numKeypoints} keypoints, ${mainResult(model)}`;
-  entry.append(link, make('span', facts));
+  const kind = task.replace(/ Keypoint$/, '').toLowerCase();
+  const facts = [kind, numKeypoints > 0 && `${numKeypoints} keypoints`, mainResult(model)].filter(Boolean);
+  entry.append(link, make('span', facts.join(', ')));
   return entry;
 }

@@ -6,13 +6,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { Letterbox } from '../src/apis/detector_config.js';
 import { bottomupResize, findMetainfo, metainfoMismatch, topdownPipeline } from '../src/apis/model_config.js';
 import type { PoseConfig } from '../src/apis/model_config.js';
 import type { ZooModel } from '../src/apis/zoo.js';
 import type { ConfigDict } from '../src/config.js';
+import { buildDetector } from '../src/models/detectors/build_detector.js';
+import { sizeOf } from '../src/ndarray.js';
+import { namedParameters } from '../src/nn/module.js';
 import { runTool } from '../tests/support/tool.js';
+import { rtmdetOfOneClass } from './rtmdet_configs.js';
 
 const INDEX = fileURLToPath(new URL('../../shared/zoo/mmpose-models.json', import.meta.url));
+const PROJECTS = 'https://download.openmmlab.com/mmpose/v1/projects';
 const OUTPUT = fileURLToPath(new URL('inpose-zoo.json', import.meta.url));
 
 /** What the index says of a model, as far as it is read. */
@@ -39,6 +45,31 @@ const SEQUENCES: readonly (readonly [name: RegExp, dataset: Readonly<Record<stri
   [/^video-pose-lift_tcn-243frm/, { seq_len: 243, causal: false, pad_video_seq: true }],
 ];
 
+/** MMPose's own choice of detectors (`demo/mmdetection_cfg`, `projects/rtmpose/README.md`), which the index does not have. */
+const DETECTORS: readonly Omit<ZooModel, 'task' | 'aliases' | 'numKeypoints' | 'inputSize' | 'numWeights'>[] = [
+  {
+    name: 'rtmdet_nano_320-8xb32_coco-person',
+    trainingData: 'COCO, Objects365',
+    results: [{ dataset: 'COCO persons', metrics: { AP: 0.403 } }],
+    weights: `${PROJECTS}/rtmpose/rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.pth`,
+    config: rtmdetOfOneClass('nano', 320),
+  },
+  {
+    name: 'rtmdet_m_640-8xb32_coco-person',
+    trainingData: 'COCO, Objects365',
+    results: [{ dataset: 'COCO persons', metrics: { AP: 0.625 } }],
+    weights: `${PROJECTS}/rtmpose/rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth`,
+    config: rtmdetOfOneClass('m', 640),
+  },
+  {
+    name: 'rtmdet_nano_320-8xb32_hand',
+    trainingData: 'hands of several datasets',
+    results: [{ dataset: 'OneHand10K', metrics: { AP: 0.76 } }],
+    weights: `${PROJECTS}/rtmposev1/rtmdet_nano_8xb32-300e_hand-267f9c8f.pth`,
+    config: rtmdetOfOneClass('nano', 320),
+  },
+];
+
 const { index, output } = new Command('make:zoo')
   .option('--index <file>', "MMPose's model index as a list", INDEX)
   .option('-o, --output <file>', 'file to write', OUTPUT)
@@ -54,6 +85,7 @@ await runTool('zoo', async () => {
     if (hasItsOwnWeights(name, same[0], entries)) models.push(await zooModel(name, same, takenAliases(models)));
     else console.log(`${name}: left out, its weights are those of another model`);
   }
+  for (const detector of DETECTORS) models.push(await zooDetector(detector));
   models.sort((a, b) => (a.name < b.name ? -1 : 1));
   await writeFile(output, `[\n${models.map((model) => JSON.stringify(model)).join(',\n')}\n]\n`);
   console.log(`${output}: ${models.length} models`);
@@ -96,6 +128,13 @@ async function zooModel(name: string, same: readonly Entry[], taken: ReadonlySet
     weights: addressOf(entry),
     config,
   };
+}
+
+async function zooDetector(facts: (typeof DETECTORS)[number]): Promise<ZooModel> {
+  const { inputSize } = new Letterbox(facts.config, 32);
+  const parameters = [...namedParameters(await buildDetector(facts.config.model)).values()];
+  const numWeights = parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return { ...{ task: 'Detection', aliases: [], numKeypoints: 0, inputSize, numWeights }, ...facts };
 }
 
 function configOf(name: string, entry: Entry): PoseConfig {

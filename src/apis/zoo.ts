@@ -15,9 +15,10 @@ export interface ZooModel {
   readonly name: string;
   /** Short names that MMPose's inferencers take: `human`, `face`. */
   readonly aliases: readonly string[];
-  /** `Body 2D Keypoint`, `Hand 3D Keypoint`, ... */
+  /** `Body 2D Keypoint`, `Hand 3D Keypoint`, ...; `Detection`: to pass as `detCheckpoint`. */
   readonly task: string;
   readonly trainingData: string;
+  /** 0 for detectors. */
   readonly numKeypoints: number;
   /** What the network sees, px; null for lifters and where the picture decides. */
   readonly inputSize: readonly [w: number, h: number] | null;

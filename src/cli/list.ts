@@ -18,7 +18,7 @@ function rowOf(model: ZooModel): string[] {
   return [
     [name, ...aliases].join(', '),
     task.replace(/ Keypoint$/, '').toLowerCase(),
-    String(numKeypoints),
+    numKeypoints ? String(numKeypoints) : '',
     // Height first, as in the models' names.
     inputSize?.toReversed().join('x') ?? '',
     // Two bytes a number, as `inpose pull --fp16` writes them.

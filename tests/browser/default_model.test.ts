@@ -132,7 +132,7 @@ describe('moving pictures', () => {
 });
 
 test('the list of published models comes along', async () => {
-  expect(await listModels()).toHaveLength(361);
+  expect(await listModels()).toHaveLength(364);
 });
 
 describe('the file', () => {

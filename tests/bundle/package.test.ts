@@ -73,7 +73,7 @@ function expectDefaultModel(found: Found): void {
   expect(found).not.toHaveProperty('failed');
   expect(found.backend).toBe('wasm');
   expect(samplePck(found.keypoints)).toBeGreaterThanOrEqual(LEAST_PCK);
-  expect(found.published).toBe(361);
+  expect(found.published).toBe(364);
 }
 
 async function openStatic(folder: string, path: string, options: StaticServerOptions = {}): Promise<Found> {

@@ -99,7 +99,7 @@ test('everybody, with a detector', async () => {
   const [c] = RTMDETS;
   const { stateDict } = await openCheckpoint(await detectorWeights(c));
   const metadata = encodeModelMetadata({ config: c.config, datasetMeta: null, versions: new Map(), stateDict });
-  const file = join(folder, 'public/models/rtmdet_nano_person.pth');
+  const file = join(folder, 'public/models/rtmdet_nano_person.safetensors');
   await writeFile(file, await encodeSafetensors(stateDict, { metadata }));
   expect(await foundBy([dist, join(folder, 'public')])).toBeGreaterThan(1);
 });

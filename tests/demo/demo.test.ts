@@ -6,6 +6,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findModel } from '../../src/apis/zoo.js';
 import { encodeModelMetadata, encodeSafetensors, openCheckpoint } from '../../src/checkpoint/index.js';
+import { buildPoseEstimator } from '../../src/models/builder.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { serveBuiltDemo, type BuiltDemo } from '../support/built_demo.js';
 import { launchChromium } from '../support/chromium.js';
@@ -458,7 +459,7 @@ describe('files of a model', () => {
     const page = await openDemo();
     await page.click('#finder > summary');
     await page.waitForSelector('#finder-list > li');
-    expect(await page.innerText('#finder-count')).toBe('361 models, the first 12 are shown.');
+    expect(await page.innerText('#finder-count')).toBe('364 models, the first 12 are shown.');
     await page.fill('#finder-words', 'Crowdpose-256 RTMPose');
     await page.waitForFunction(() => document.querySelectorAll('#finder-list > li').length === 1);
     const link = page.locator('#finder-list a');
@@ -473,7 +474,7 @@ describe('files of a model', () => {
     const name = weights.slice(weights.lastIndexOf('/') + 1);
     const page = await openDemo();
     await page.selectOption('#backend', 'wasm');
-    await page.setInputFiles('#model-input', fileOf(name, await zeroWeights(config.model)));
+    await page.setInputFiles('#model-input', fileOf(name, await zeroWeights(await buildPoseEstimator(config.model))));
     await page.waitForSelector('#model-facts:has-text("published model")', { timeout: LIMIT_MS });
     expect(await page.innerText('#model-facts')).toContain('ViPNAS_MobileNetV3 + ViPNASHead');
     expect(complaints()).toEqual([]);

@@ -104,7 +104,7 @@ describe('inpose list', () => {
       ['rtmpose-t_8xb256-420e_coco-256x192', 'body 2d', '17', '256x192', '6.7 MB', 'AP 0.682 (COCO)'],
       [''],
     ]);
-    expect((await run(['list'])).out.trimEnd().split('\n')).toHaveLength(362);
+    expect((await run(['list'])).out.trimEnd().split('\n')).toHaveLength(365);
     expect((await run(['list', 'hrnet', 'octopus'])).out).toMatch(/^none of .* has hrnet and octopus in its name/);
   });
 

@@ -1,6 +1,7 @@
 /** The published models: facts that hold together, found by every name they have, and used where a file says nothing itself. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Pose2DInferencer } from '../../src/apis/inferencers/pose2d_inferencer.js';
+import { initDetector } from '../../src/apis/detection.js';
 import { initModel } from '../../src/apis/inference.js';
 import {
   bottomupResize,
@@ -14,6 +15,8 @@ import { findModel, listModels, mainResult, publishedConfig, type ZooModel } fro
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { selectKeypoints } from '../../src/datasets/select_keypoints.js';
 import { CheckpointError, ConfigError } from '../../src/errors.js';
+import { buildPoseEstimator } from '../../src/models/builder.js';
+import { buildDetector } from '../../src/models/detectors/build_detector.js';
 import { zeroWeights } from '../support/zero_weights.js';
 
 let models: readonly ZooModel[];
@@ -23,15 +26,16 @@ beforeAll(async () => {
 
 describe('the list', () => {
   it('has a name of its own for every model, alias and weights file', () => {
-    expect(models).toHaveLength(361);
+    expect(models).toHaveLength(364);
     const names = models.flatMap(({ name, aliases }) => [name, ...aliases]);
     expect(new Set(names).size).toBe(names.length);
-    expect(new Set(models.map(({ weights }) => weights)).size).toBe(361);
+    expect(new Set(models.map(({ weights }) => weights)).size).toBe(364);
     for (const { weights } of models) expect(weights).toMatch(/^https:\/\/[^?#]+\.pth$/);
   });
 
   it('has configs that say how pictures are cropped, and which keypoints come out', async () => {
-    for (const { name, config, inputSize, numKeypoints } of models) {
+    for (const { name, config, inputSize, numKeypoints, task } of models) {
+      if (task === 'Detection') continue;
       const notices: string[] = [];
       const metainfo = await findMetainfo(undefined, null, config, notices);
       expect([name, ...notices, metainfoMismatch(config, metainfo)]).toEqual([name, null]);
@@ -99,13 +103,24 @@ describe('publishedConfig', () => {
   });
 });
 
+describe('initDetector', () => {
+  it('knows published files, too', async () => {
+    const { config, inputSize, weights } = await findModel('rtmdet_nano_320-8xb32_coco-person');
+    const detector = await buildDetector(config.model);
+    const file = new File([await zeroWeights(detector)], weights.slice(weights.lastIndexOf('/') + 1));
+    const model = await initDetector(null, file, { backend: 'cpu' });
+    expect(model.letterbox.inputSize).toEqual(inputSize);
+    await model.dispose();
+  });
+});
+
 describe('initModel', () => {
   const NAME = 'td-hm_vipnas-mbv3_8xb64-210e_coco-256x192';
 
   it('takes the config of the model whose file it is, where the file says nothing, and tells so', async () => {
     const published = await findModel(NAME);
     const fileName = published.weights.slice(published.weights.lastIndexOf('/') + 1);
-    const bytes = await zeroWeights(published.config.model);
+    const bytes = await zeroWeights(await buildPoseEstimator(published.config.model));
     const inferencer = await Pose2DInferencer.create({ checkpoint: new File([bytes], fileName), backend: 'cpu' });
     expect(inferencer.model.config).toEqual(published.config);
     expect(inferencer.metainfo).toEqual(await loadPoseMetainfo('coco'));
