@@ -1,8 +1,9 @@
 /** Pose2DWorker from source: the page's own inferencer gives the numbers that the worker's must equal; MMPose's are in tests/bundle. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { PoseDataSample } from '../../src/index.js';
+import { Pose3DInferencer, type Pose2DSource, type PoseDataSample } from '../../src/index.js';
 import { CASES, detectorWeights, pictureOf } from '../support/rtmdet.js';
 import { Pose2DWorker, type Pose2DWorkerOptions } from '../../src/worker/index.js';
+import { smallLifter } from '../unit/pose_lifter_cases.js';
 import {
   createNano,
   createTiny,
@@ -54,6 +55,21 @@ describe('results', () => {
     expect(worker.takesBoxes).toBe(true);
     expect(worker.timings.total).toBeGreaterThan(0);
     expect(pixels.data.byteLength).toBe(120 * 90 * 4);
+  });
+
+  test('are put into space like those of the page', async () => {
+    const lifter = { ...(await smallLifter()), backend: 'wasm' as const };
+    const lifted = async (pose2d: Pose2DSource) => {
+      const inferencer = await Pose3DInferencer.create({ ...lifter, pose2d });
+      const { pose3d } = await inferencer.infer(pixels, { bboxes: BOXES });
+      await inferencer.dispose();
+      return pose3d;
+    };
+    const page = await createTiny({ backend: 'wasm' });
+    const pose3d = await lifted(page);
+    await page.dispose();
+    expect(pose3d.predInstances!.keypoints.shape).toEqual([2, 17, 3]);
+    expect(await lifted(await create())).toEqual(pose3d);
   });
 
   test('of every kind of picture, in the order of the calls', async () => {

@@ -4,7 +4,6 @@ import { inferencePoseLifterModel } from '../../src/apis/pose_lifting.js';
 import { Pose3DInferencer, type LiftedPoses } from '../../src/apis/inferencers/pose3d_inferencer.js';
 import { collatePoseSequence, convertKeypointDefinition, extractPoseSequence } from '../../src/apis/pose_sequences.js';
 import { createBackend, type Backend } from '../../src/backend/init.js';
-import { encodeSafetensors } from '../../src/checkpoint/index.js';
 import { buildCodec } from '../../src/codecs/index.js';
 import type { ConfigDict } from '../../src/config.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
@@ -14,7 +13,7 @@ import type { NdArray } from '../../src/ndarray.js';
 import { namedParameters } from '../../src/nn/module.js';
 import type { PoseDataSample } from '../../src/structures/pose_data_sample.js';
 import * as tf from '../../src/tf.js';
-import { expectClose, frameOf, loadLifter, values } from './pose_lifter_cases.js';
+import { expectClose, frameOf, loadLifter, values, smallLifter } from './pose_lifter_cases.js';
 import reference from './pose_lifter_reference.json';
 
 function binary({ data, shape }: NdArray, threshold: number): NdArray {
@@ -194,7 +193,7 @@ describe('Pose3DInferencer', () => {
   });
   afterAll(() => backend.dispose());
 
-  const { config, keypoints, aroundPelvis } = reference.inferencer;
+  const { keypoints, aroundPelvis } = reference.inferencer;
 
   /** The frames of the reference as a 2-D model would give them. */
   function pose2dOf(metainfo: PoseMetaInfo) {
@@ -209,22 +208,9 @@ describe('Pose3DInferencer', () => {
     };
   }
 
-  async function checkpointOf(): Promise<Uint8Array> {
-    const network = await buildPoseEstimator(config as ConfigDict);
-    const tensors = new Map(
-      [...namedParameters(network)].map(([name, { shape }]) => {
-        const isScale = name.endsWith('running_var') || name.includes('.bn.weight');
-        const { data } = values(name, shape, isScale ? 0.5 : 0.3, isScale ? 1 : 0);
-        return [name, { name, dtype: 'float32' as const, shape, read: () => Promise.resolve(data) }];
-      }),
-    );
-    return encodeSafetensors(tensors);
-  }
-
   async function create(metainfo: PoseMetaInfo) {
     return Pose3DInferencer.create({
-      config: { model: config, dataset_type: 'Human36mDataset' },
-      checkpoint: await checkpointOf(),
+      ...(await smallLifter()),
       pose2d: pose2dOf(metainfo),
       backend,
     });

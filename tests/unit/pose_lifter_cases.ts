@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { normalizeConfig } from '../../src/apis/model_config.js';
 import { PoseModel } from '../../src/apis/pose_model.js';
 import type { Backend } from '../../src/backend/init.js';
+import { encodeSafetensors } from '../../src/checkpoint/index.js';
 import type { ConfigDict } from '../../src/config.js';
 import { loadPoseMetainfo } from '../../src/datasets/metainfo/index.js';
 import { buildPoseEstimator } from '../../src/models/builder.js';
@@ -79,4 +80,17 @@ export async function loadLifter(config: unknown, backend: Backend): Promise<Pos
     ownsBackend: false,
     notices: [],
   });
+}
+
+/** The network of the reference's inferencer, as options of `Pose3DInferencer`. */
+export async function smallLifter() {
+  const model = reference.inferencer.config as ConfigDict;
+  const tensors = new Map(
+    [...namedParameters(await buildPoseEstimator(model))].map(([name, { shape }]) => {
+      const isScale = name.endsWith('running_var') || name.includes('.bn.weight');
+      const { data } = values(name, shape, isScale ? 0.5 : 0.3, isScale ? 1 : 0);
+      return [name, { name, dtype: 'float32' as const, shape, read: () => Promise.resolve(data) }];
+    }),
+  );
+  return { config: { model, dataset_type: 'Human36mDataset' }, checkpoint: await encodeSafetensors(tensors) };
 }
