@@ -37,10 +37,6 @@ export interface ZooOptions {
   readonly fetch?: Fetch;
 }
 
-function zooUrl(): string {
-  return new URL('../../models/inpose-zoo.json', import.meta.url).href;
-}
-
 export interface ListModelsOptions extends ZooOptions {
   /** Only models with all these words in name, alias, task or training data, whatever their case. */
   readonly words?: string;
@@ -69,13 +65,17 @@ export function mainResult({ results: [{ dataset, metrics }] }: ZooModel): strin
   return `${metric} ${metrics[metric]} (${dataset})`;
 }
 
-let models: Promise<readonly ZooModel[]> | null = null;
+let listed: Promise<readonly ZooModel[]> | null = null;
 
 function allModels(options: ZooOptions): Promise<readonly ZooModel[]> {
-  return (models ??= readList(options).catch((error: unknown) => {
-    models = null; // may be there the next time
+  return (listed ??= readList(options).catch((error: unknown) => {
+    listed = null; // may be there the next time
     throw error;
   }));
+}
+
+function zooUrl(): string {
+  return new URL('../../models/inpose-zoo.json', import.meta.url).href;
 }
 
 async function readList({ fetch }: ZooOptions): Promise<readonly ZooModel[]> {
@@ -84,9 +84,8 @@ async function readList({ fetch }: ZooOptions): Promise<readonly ZooModel[]> {
   try {
     return JSON.parse(files ? await files.readFile(new URL(url), 'utf8') : await fetchText(url, what, { fetch }));
   } catch (cause) {
-    throw cause instanceof ConfigError
-      ? cause
-      : new ConfigError(`${url}: could not be read; expected ${what}.`, { cause });
+    if (cause instanceof ConfigError) throw cause;
+    throw new ConfigError(`${url}: could not be read; expected ${what}.`, { cause });
   }
 }
 
@@ -124,7 +123,7 @@ function modelOfFile(models: readonly ZooModel[], file: string): ZooModel | unde
 }
 
 /** `hrnet_w32-c78dce93.pth (1)`, its URL, and the same as `.safetensors` all have one stem. */
-export function stemOf(file: string): string {
+function stemOf(file: string): string {
   const path = file.split(/[?#]/)[0];
   return path
     .slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
