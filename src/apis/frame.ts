@@ -105,17 +105,28 @@ export class FrameReader {
       case 'VideoFrame': {
         const [width, height] = sizeOfVideo(source as HTMLVideoElement | VideoFrame, kind);
         if (videoFrames) return ofVideoFrame(kind, source as HTMLVideoElement | VideoFrame, width, height);
-        return ofBitmap(kind, await copyOf(source as HTMLVideoElement | VideoFrame, kind));
+        return this.#copy(source as HTMLVideoElement | VideoFrame, kind, width, height);
       }
       case 'ImageBitmap':
       case 'HTMLCanvasElement':
       case 'OffscreenCanvas': {
         const canvas = source as ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
         checkSize(kind, canvas.width, canvas.height);
-        return ofBitmap(kind, await copyOf(canvas, kind));
+        return this.#copy(canvas, kind, canvas.width, canvas.height);
       }
       default:
         return ofPixels(kind, await this.read(source));
+    }
+  }
+
+  /** The picture of this moment, in the colours that the page shows. Without options: any would have the browser convert it on the CPU. */
+  async #copy(source: Drawable, kind: string, width: number, height: number): Promise<Snapshot> {
+    try {
+      return ofBitmap(kind, await createImageBitmap(source));
+    } catch (error) {
+      if ((error as DOMException).name !== 'InvalidStateError') throw explain(error, kind);
+      // A browser whose GPU process is not ready (just started, or started again) allocates no bitmaps, but draws; a closed source fails here, too.
+      return ofPixels(kind, this.#draw(source, kind, width, height));
     }
   }
 
@@ -295,15 +306,6 @@ function ofVideoFrame(kind: string, source: HTMLVideoElement | VideoFrame, width
   try {
     const frame = new VideoFrame(source);
     return { kind, source: frame, width, height, close: () => frame.close() };
-  } catch (error) {
-    throw explain(error, kind);
-  }
-}
-
-/** The picture of this moment, in the colours that the page shows. Without options: any would have the browser convert it on the CPU. */
-async function copyOf(source: Drawable, kind: string): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(source);
   } catch (error) {
     throw explain(error, kind);
   }

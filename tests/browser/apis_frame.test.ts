@@ -1,5 +1,5 @@
 /** Every kind of picture gives the same bytes; unusable ones say what is wrong. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FrameReader, type FrameSource } from '../../src/apis/frame.js';
 import { InputError } from '../../src/errors.js';
 import {
@@ -51,6 +51,34 @@ describe('the same bytes from', () => {
     expect([frame.width, frame.height]).toEqual([53, 37]);
     const difference = [...frame.data].reduce((sum, v, i) => sum + Math.abs(v - pixels.data[i]), 0) / frame.data.length;
     expect(difference).toBeLessThan(20);
+  });
+});
+
+describe('where the browser allocates no bitmap at the moment, the same bytes from', () => {
+  const kinds: Record<string, () => FrameSource | Promise<FrameSource>> = {
+    HTMLCanvasElement: () => toCanvas(pixels),
+    VideoFrame: () => new VideoFrame(toCanvas(pixels), { timestamp: 0 }),
+    HTMLVideoElement: () => playing(toCanvas(pixels)),
+  };
+  test.each(Object.entries(kinds))('%s', async (_, make) => {
+    const source = await make();
+    const expected = await reader.read(source);
+    const refusal = new DOMException('The ImageBitmap could not be allocated.', 'InvalidStateError');
+    const refuse = vi.spyOn(globalThis, 'createImageBitmap').mockRejectedValue(refusal);
+    const snapshot = await reader.snapshot(source);
+    expect(refuse).toHaveBeenCalledOnce();
+    refuse.mockRestore();
+    if (source instanceof HTMLVideoElement)
+      (source.srcObject as MediaStream).getTracks().forEach((track) => track.stop());
+    if (source instanceof VideoFrame) source.close();
+    expect(reader.readSnapshot(snapshot)).toEqual(expected);
+    snapshot.close();
+  });
+
+  test('and a closed one is still said to be closed', async () => {
+    const bitmap = await createImageBitmap(toImageData(pixels));
+    bitmap.close();
+    await expect(reader.snapshot(bitmap)).rejects.toThrow(/closed/);
   });
 });
 
