@@ -33,6 +33,8 @@ export class ModelPanel {
   #used: Source | null = null;
   #engine: Engine | null = null;
   #loading: AbortController | null = null;
+  /** A load that goes on while new files are looked at: nobody wants to hear of its failure any more. */
+  #silenced: AbortController | null = null;
 
   /** @param onEngine - takes over every model that was loaded */
   constructor(onEngine: (engine: Engine) => Promise<void>) {
@@ -76,6 +78,7 @@ export class ModelPanel {
 
   /** Takes a checkpoint, a config, or both, of a pose model, of a person detector, or of both, and loads. */
   async useFiles(checkpoints: readonly File[], configs: readonly File[]): Promise<void> {
+    this.#silenced = this.#loading;
     const { pose, detector, poseConfig, detectorConfig } = await assignFiles(checkpoints, configs);
     if (pose) {
       this.#checkpoint = pose.checkpoint;
@@ -155,6 +158,7 @@ export class ModelPanel {
       // A newer load speaks for itself.
       if (this.#loading !== own && own.signal.aborted) return null;
       if (!this.#used) byId('no-model', HTMLElement).hidden = false;
+      if (this.#silenced === own) return null;
       if (describeError(error) && /config/i.test(String(error))) this.#configDetails.open = true;
       throw error;
     } finally {
