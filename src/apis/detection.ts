@@ -17,7 +17,6 @@ import { Letterbox, type Letterboxed } from './detector_config.js';
 import type { Frame, FrameSource } from './frame.js';
 import { INIT_OPTION_KEYS, isChoice, type InitModelOptions } from './inference.js';
 import { configOf, explicitConfig, loadWeights, openModelFile, type ConfigSource } from './model_source.js';
-import { publishedConfig } from './zoo.js';
 import type { PoseConfig } from './model_config.js';
 import type { NetworkJit } from './network_jit.js';
 import { readTensor } from '../backend/readback.js';
@@ -48,8 +47,7 @@ export async function initDetector(
   const { signal, backend = 'auto', wasmPaths } = options;
   signal?.throwIfAborted();
   const explicit = await explicitConfig(config, options);
-  const published = (name: string) => publishedConfig(name, options);
-  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, { ...options, published });
+  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, options);
   const fullConfig = configOf(explicit, file);
   const detector = await buildDetector(fullConfig.model);
   const letterbox = new Letterbox(fullConfig, Math.max(...detector.bbox_head.points.strides));

@@ -33,7 +33,6 @@ import {
 import { PoseModel, type LivingPoseModel } from './pose_model.js';
 import { inferWholePicture, isBottomup, type WholePictureOptions } from './predict_bottomup.js';
 import { inferPicture, type PredictOptions, type Timings } from './predict_topdown.js';
-import { publishedConfig } from './zoo.js';
 
 export type { ConfigSource, LoadProgress } from './model_source.js';
 
@@ -133,8 +132,7 @@ async function read(
 ): Promise<UnplacedModel> {
   const notices: string[] = [];
   const explicit = await explicitConfig(config, options);
-  const published = (name: string) => publishedConfig(name, options);
-  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, { ...options, published });
+  const file = checkpoint === null ? null : await openModelFile(checkpoint, explicit, options);
   const fullConfig = configOf(explicit, file);
   if (file?.configOrigin === 'published')
     notices.push(`${file.name} has no config; MMPose's config of the published model of this name is used.`);

@@ -12,7 +12,6 @@ import { selectKeypoints } from '../datasets/select_keypoints.js';
 import { poseMetainfoFromCheckpoint } from '../datasets/utils.js';
 import type { ConfigDict } from '../config.js';
 import { ConfigError } from '../errors.js';
-import { parseTestCfg } from '../models/test_cfg.js';
 import { stripScope } from '../registry.js';
 
 /** A whole config (`model`, `test_dataloader`, ...) as JSON. */
@@ -194,7 +193,8 @@ export function outputMetainfo(config: PoseConfig, metainfo: PoseMetaInfo): Pose
 }
 
 function outputKeypointIndices(config: PoseConfig): readonly number[] | null {
-  return parseTestCfg(at(config.model, 'test_cfg')).outputKeypointIndices;
+  const indices = at(config.model, 'test_cfg', 'output_keypoint_indices');
+  return Array.isArray(indices) ? (indices as number[]) : null;
 }
 
 /**

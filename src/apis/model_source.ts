@@ -13,6 +13,7 @@ import { loadStateDict } from '../nn/load_state_dict.js';
 import type { AnyModule } from '../nn/module.js';
 import { fetchText } from './fetch_text.js';
 import { normalizeConfig, type PoseConfig } from './model_config.js';
+import { publishedConfig } from './zoo.js';
 
 /**
  * A whole MMPose config or its `model` node as an object or text (JSON, or Python literals); or the URL of such a file; or null:
@@ -35,8 +36,6 @@ export interface SourceOptions {
   readonly fetch?: Fetch;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly sidecar?: Blob | WholeConfig | string;
-  /** Asked for a config by the file's name, last of all. */
-  readonly published?: (name: string) => Promise<WholeConfig | null>;
 }
 
 /** The explicit config, if there is one. */
@@ -57,10 +56,10 @@ export function isConfigText(text: string): boolean {
 export async function openModelFile(
   source: ByteSourceLike,
   config: PoseConfig | null,
-  { signal, fetch, onProgress, sidecar, published }: SourceOptions,
+  { signal, fetch, onProgress, sidecar }: SourceOptions,
 ): Promise<Checkpoint> {
   return openCheckpoint(source, {
-    ...{ signal, fetch, published },
+    ...{ signal, fetch, published: (name: string) => publishedConfig(name, { fetch }) },
     ...(config && { config }),
     ...(sidecar !== undefined && { sidecar: sidecar instanceof Blob ? await sidecar.text() : sidecar }),
     onProgress: onProgress && ((loaded, total) => onProgress({ stage: 'download', loaded, total })),

@@ -2,7 +2,7 @@
  * The models that MMPose has published, as facts: config, weights file, metrics. They are one file of the package,
  * `inpose-zoo.json` (`models/make_zoo.ts` makes it), found as the default model is and read only when something asks for it.
  */
-import type { Fetch } from '../checkpoint/index.js';
+import { withoutExtension, type Fetch } from '../checkpoint/byte_source.js';
 import { didYouMean } from '../config.js';
 import { ConfigError } from '../errors.js';
 import { fetchText } from './fetch_text.js';
@@ -110,10 +110,7 @@ export async function findModel(name: string, options: ZooOptions = {}): Promise
 
 /** The config of the model whose weights are published under a file's name; null where there is none, or no list. */
 export async function publishedConfig(file: string, options: ZooOptions = {}): Promise<PoseConfig | null> {
-  const models = await allModels(options).catch((error: unknown) => {
-    if (error instanceof ConfigError) return []; // an application may leave the list out
-    throw error;
-  });
+  const models = await allModels(options).catch(() => []); // an application may leave the list out
   return modelOfFile(models, file)?.config ?? null;
 }
 
@@ -125,9 +122,6 @@ function modelOfFile(models: readonly ZooModel[], file: string): ZooModel | unde
 /** `hrnet_w32-c78dce93.pth (1)`, its URL, and the same as `.safetensors` all have one stem. */
 function stemOf(file: string): string {
   const path = file.split(/[?#]/)[0];
-  return path
-    .slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
-    .replace(/ ?\(\d+\)(?=\.\w+$)/, '')
-    .replace(/\.(pth|pt|bin|safetensors)$/i, '')
-    .toLowerCase();
+  const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+  return withoutExtension(name.replace(/ ?\(\d+\)(?=\.\w+$)/, '')).toLowerCase();
 }

@@ -33,9 +33,14 @@ export interface ByteSourceOptions {
 
 export type ByteSourceLike = ArrayBuffer | ArrayBufferView | Blob | string | URL | ByteSource;
 
+/** The name of a weights file up to its `.pth`, `.safetensors` and the like. */
+export function withoutExtension(name: string): string {
+  return name.replace(/\.(pth|pt|bin|safetensors)$/i, '');
+}
+
 /** The place of `name.pth`'s config: the same path, ending in `.config.json`. */
 export function sidecarName(name: string): string {
-  return `${name.replace(/\.(pth|pt|bin|safetensors)$/i, '')}.config.json`;
+  return `${withoutExtension(name)}.config.json`;
 }
 
 /** @throws CheckpointError when `start`..`end` does not lie in the file */

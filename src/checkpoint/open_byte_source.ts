@@ -4,7 +4,7 @@ import type { ByteSource, ByteSourceLike, ByteSourceOptions } from './byte_sourc
 import { MAX_STREAMED_BYTES } from './limits.js';
 import { BlobSource, MemorySource } from './local_source.js';
 import { RangeSource, totalSize } from './range_source.js';
-import { Remote } from './remote.js';
+import { bodySize, Remote } from './remote.js';
 import { StreamSource } from './stream_source.js';
 
 /**
@@ -52,13 +52,6 @@ async function openUrl(url: string, options: ByteSourceOptions): Promise<ByteSou
     return response.type === 'cors' ? downloadAll(remote, response) : new StreamSource(remote, response, size);
   await response.body?.cancel().catch(() => {});
   return openLarge(remote);
-}
-
-/** Bytes of a response's body; null when it does not say, or is encoded. */
-function bodySize(response: Response): number | null {
-  const encoding = response.headers.get('content-encoding') ?? 'identity';
-  const length = Number(response.headers.get('content-length') ?? 0);
-  return encoding === 'identity' && length > 0 ? length : null;
 }
 
 /**

@@ -2,13 +2,12 @@
 import { CheckpointError } from '../errors.js';
 import { checkRange, type ByteSource } from './byte_source.js';
 import { RANGE_BLOCK_BYTES, RANGE_BLOCKS_KEPT, RANGE_BLOCKS_PER_REQUEST } from './limits.js';
-import type { Remote } from './remote.js';
+import { isEncoded, type Remote } from './remote.js';
 
 /** The file's length from `Content-Range: bytes 0-1/1234`; null when hidden (cross-origin), unknown, or of an encoded body. */
 export function totalSize(response: Response): number | null {
   const size = /^bytes \d+-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
-  const encoding = response.headers.get('content-encoding') ?? 'identity';
-  return size !== undefined && encoding === 'identity' ? Number(size) : null;
+  return size !== undefined && !isEncoded(response) ? Number(size) : null;
 }
 
 /** A remote file in blocks: neighbouring tensors share a request, and the last blocks are kept. */

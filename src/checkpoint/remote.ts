@@ -68,3 +68,14 @@ export class Remote {
     }
   }
 }
+
+/** Bytes of a response's body as it is kept; null when it does not say, or comes compressed. */
+export function bodySize(response: Response): number | null {
+  const length = Number(response.headers.get('content-length') ?? 0);
+  return length > 0 && !isEncoded(response) ? length : null;
+}
+
+/** Whether a response's sizes are not the file's. */
+export function isEncoded(response: Response): boolean {
+  return (response.headers.get('content-encoding') ?? 'identity') !== 'identity';
+}

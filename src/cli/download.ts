@@ -1,6 +1,7 @@
 /** A file from the web onto the disk, checked against the hash in its name. Node only. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { bodySize, Remote } from '../checkpoint/remote.js';
 import { CheckpointError } from '../errors.js';
 import { fileError } from './file_source.js';
 
@@ -17,44 +18,29 @@ export interface DownloadOptions {
  *   cannot be written. What was written stays then.
  */
 export async function download(url: string, path: string, { onProgress, signal }: DownloadOptions = {}): Promise<void> {
-  const response = await request(url, signal);
-  const total = Number(response.headers.get('content-length') ?? 0);
+  const remote = new Remote(url, { onProgress, signal });
+  const response = await remote.get();
+  if (!response.ok)
+    throw new CheckpointError(`${url}: the server answered ${response.status}; expected a weights file.`);
+  const total = bodySize(response) ?? 0;
   const hash = createHash('sha256');
   const file = await open(path, 'w').catch((cause: unknown) => {
     throw fileError(path, 'write', cause);
   });
   let loaded = 0;
   try {
-    for await (const bytes of piecesOf(response, url, signal)) {
+    for await (const bytes of remote.pieces(response, total)) {
       await file.writeFile(bytes).catch((cause: unknown) => {
         throw fileError(path, 'write', cause);
       });
       hash.update(bytes);
-      onProgress?.((loaded += bytes.length), total);
+      loaded += bytes.length;
     }
   } finally {
     await file.close();
   }
   if (loaded < total) throw new CheckpointError(`${url}: found ${loaded} bytes of ${total}; download it again.`);
   checkHash(url, hash.digest('hex'));
-}
-
-async function request(url: string, signal?: AbortSignal): Promise<Response> {
-  const response = await fetch(url, { signal }).catch((cause: unknown) => {
-    signal?.throwIfAborted();
-    throw new CheckpointError(`${url}: could not be fetched; see whether this machine reaches it.`, { cause });
-  });
-  if (response.ok) return response;
-  throw new CheckpointError(`${url}: the server answered ${response.status}; expected a weights file.`);
-}
-
-async function* piecesOf(response: Response, url: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    yield* response.body ?? [];
-  } catch (cause) {
-    signal?.throwIfAborted();
-    throw new CheckpointError(`${url}: the connection broke; download it again.`, { cause });
-  }
 }
 
 /** Published files are named `NAME-HASH_DATE.pth`, with the beginning of their SHA-256; a few have none. */

@@ -115,6 +115,11 @@ describe('initDetector', () => {
 });
 
 describe('initModel', () => {
+  it('says of a published detector that it is one', async () => {
+    const { config } = await findModel('rtmdet_nano_320-8xb32_hand');
+    await expect(initModel(config, null, { backend: 'cpu' })).rejects.toThrow(/found "RTMDet", a detector/);
+  });
+
   const NAME = 'td-hm_vipnas-mbv3_8xb64-210e_coco-256x192';
 
   it('takes the config of the model whose file it is, where the file says nothing, and tells so', async () => {
