@@ -5,6 +5,7 @@
 import { withoutExtension, type Fetch } from '../checkpoint/byte_source.js';
 import { didYouMean } from '../config.js';
 import { ConfigError } from '../errors.js';
+import { absoluteUrl } from '../page_url.js';
 import { fetchText } from './fetch_text.js';
 import type { PoseConfig } from './model_config.js';
 import { nodeFiles } from './node_files.js';
@@ -65,6 +66,7 @@ export function mainResult({ results: [{ dataset, metrics }] }: ZooModel): strin
   return `${metric} ${metrics[metric]} (${dataset})`;
 }
 
+let toldUrl: string | null = null;
 let listed: Promise<readonly ZooModel[]> | null = null;
 
 function allModels(options: ZooOptions): Promise<readonly ZooModel[]> {
@@ -74,12 +76,18 @@ function allModels(options: ZooOptions): Promise<readonly ZooModel[]> {
   }));
 }
 
-function zooUrl(): string {
-  return new URL('../../models/inpose-zoo.json', import.meta.url).href;
+/** Address of the list. */
+export function publishedModelsUrl(): string {
+  return toldUrl ?? absoluteUrl(new URL('../../models/inpose-zoo.json', import.meta.url).href);
+}
+
+/** Says where the list is: a bundler may have put it elsewhere than beside the worker's script, and only the page's part knows where. */
+export function setPublishedModelsUrl(url: string): void {
+  toldUrl = url;
 }
 
 async function readList({ fetch }: ZooOptions): Promise<readonly ZooModel[]> {
-  const [url, what] = [zooUrl(), 'the list of published models that comes with the package'];
+  const [url, what] = [publishedModelsUrl(), 'the list of published models that comes with the package'];
   const files = fetch ? undefined : nodeFiles(url);
   try {
     return JSON.parse(files ? await files.readFile(new URL(url), 'utf8') : await fetchText(url, what, { fetch }));

@@ -1,5 +1,6 @@
 /** The page's side: the interface of `Pose2DInferencer`, with everything that takes time done in a worker. */
 import { defaultModelUrl } from '../apis/default_model.js';
+import { publishedModelsUrl } from '../apis/zoo.js';
 import { bitmapsKeepPixels } from '../apis/file_pixels.js';
 import { FrameReader, type FrameSource } from '../apis/frame.js';
 import type { InferOptions, Pose2DInferencerOptions, StreamOptions } from '../apis/inferencers/pose2d_inferencer.js';
@@ -10,6 +11,7 @@ import type { BackendChoice, BackendName } from '../backend/init.js';
 import { wasmFiles } from '../backend/wasm_files.js';
 import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { BackendError, ConfigError, InputError } from '../errors.js';
+import { absoluteUrl } from '../page_url.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import { PoseSmoother } from '../tracking/one_euro_filter.js';
 import { Connection } from './connection.js';
@@ -80,7 +82,10 @@ export class Pose2DWorker {
     signal?.throwIfAborted();
     const connection = new Connection(worker);
     try {
-      const created = await connection.request({ call: 'create', options: plain }, { signal, onProgress });
+      const created = await connection.request(
+        { call: 'create', options: plain, publishedModels: publishedModelsUrl() },
+        { signal, onProgress },
+      );
       return new Pose2DWorker(connection, created as Answer & { type: 'created' });
     } catch (error) {
       connection.close();
@@ -192,18 +197,14 @@ function absolute(source: unknown): unknown {
   if (source instanceof URL) return source.href;
   if (typeof source !== 'string' || isConfigText(source)) return source;
   try {
-    return new URL(source, pageUrl()).href;
+    return absoluteUrl(source);
   } catch (cause) {
     throw new BackendError(`Pose2DWorker options: ${source}: is no address.`, { cause });
   }
 }
 
 function wasmUrls(paths: Pose2DWorkerOptions['wasmPaths']): Record<string, string> | string {
-  if (typeof paths === 'string') return new URL(paths.endsWith('/') ? paths : `${paths}/`, pageUrl()).href;
+  if (typeof paths === 'string') return absoluteUrl(paths.endsWith('/') ? paths : `${paths}/`);
   const entries = Object.entries(paths ?? wasmFiles());
-  return Object.fromEntries(entries.map(([name, url]) => [name, new URL(url, pageUrl()).href]));
-}
-
-function pageUrl(): string {
-  return typeof document === 'undefined' ? globalThis.location.href : document.baseURI;
+  return Object.fromEntries(entries.map(([name, url]) => [name, absoluteUrl(url)]));
 }

@@ -4,6 +4,7 @@ import {
   type InferOptions,
   type Pose2DInferencerOptions,
 } from '../apis/inferencers/pose2d_inferencer.js';
+import { setPublishedModelsUrl } from '../apis/zoo.js';
 import { BackendError } from '../errors.js';
 import { toPlainError, WORKER_NAME, type Answer, type Request, type WorkerState } from './protocol.js';
 
@@ -42,6 +43,7 @@ class Host {
     const { id } = request;
     switch (request.call) {
       case 'create':
+        setPublishedModelsUrl(request.publishedModels);
         return this.#abortable(id, (signal) => this.#create(id, request.options, signal, report));
       case 'infer':
         return this.#abortable(id, (signal) => this.#infer(request, signal));

@@ -30,7 +30,13 @@ export interface PlainInferOptions extends PlainOptions {
 }
 
 export type Request =
-  | { readonly id: number; readonly call: 'create'; readonly options: PlainOptions }
+  | {
+      readonly id: number;
+      readonly call: 'create';
+      readonly options: PlainOptions;
+      /** Address of the list of published models. */
+      readonly publishedModels: string;
+    }
   | { readonly id: number; readonly call: 'infer'; readonly image: FrameSource; readonly options: PlainInferOptions }
   /** `id` is of the request that nobody waits for any more. */
   | { readonly id: number; readonly call: 'abort' }

@@ -1,6 +1,7 @@
 /** The applications, as their authors would write them. Each shows the same result: `window.found`, or a line on stdout in Node. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PUBLISHED_FILE } from './fixture.js';
 
 /** The part that all share: load, infer, hand back plain numbers. `files` is where the fixture is. `only=default`: the default model. */
 const USE = `
@@ -19,11 +20,13 @@ export async function use({ createBackend, listModels, Pose2DInferencer, Pose2DW
   const inferencer =
     only === 'default'
       ? await Inferencer.create()
-      : await Inferencer.create({
-          config: await (await read('config.json')).json(),
-          checkpoint: new URL('model.safetensors', files).href,
-          backend,
-        });
+      : only === 'published'
+        ? await Inferencer.create({ checkpoint: new URL('${PUBLISHED_FILE}', files).href, backend })
+        : await Inferencer.create({
+            config: await (await read('config.json')).json(),
+            checkpoint: new URL('model.safetensors', files).href,
+            backend,
+          });
   const { predInstances } = await inferencer.infer({ data, width, height, channels: 3 }, { bboxes });
   const { keypoints, keypointScores } = predInstances;
   const result = {
@@ -53,8 +56,8 @@ const page = (body: string) => `<!doctype html>
 </html>
 `;
 
-/** For Vite: the package by its name. */
-export async function writeViteApp(folder: string): Promise<void> {
+/** For bundlers: the package by its name. */
+export async function writeBundledApp(folder: string): Promise<void> {
   await write(folder, {
     'index.html': page('<script type="module" src="./main.js"></script>'),
     'use.js': USE,

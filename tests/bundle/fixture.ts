@@ -12,6 +12,9 @@ import { readGoldenFile, type GoldenCase } from '../golden/format.js';
 import { weightTensor } from '../golden/formula.js';
 
 const GOLDEN = fileURLToPath(new URL('../fixtures/golden', import.meta.url));
+/** The same weights under the name by which MMPose published that network's, which says what its config is. */
+export const PUBLISHED_FILE = 'rtmpose-m_simcc-coco_pt-aic-coco_420e-256x192-d8dd5ca4_20230127.safetensors';
+
 const CASE = 'rtmpose_m_256x192/pattern:480x640/flip0';
 
 /** What an application hands back: plain numbers. */
@@ -34,7 +37,9 @@ export async function writeFixture(folder: string): Promise<Omit<Found, 'backend
     if (persistent) weights.set(name, weightTensor(name, shape, params.weights));
   }
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'model.safetensors'), safetensors(weights));
+  const file = safetensors(weights);
+  await writeFile(join(folder, 'model.safetensors'), file);
+  await writeFile(join(folder, PUBLISHED_FILE), file);
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
   const [height, width] = inputs.image.shape;
   const bboxes = [[...inputs.bboxes_xyxy.data]];

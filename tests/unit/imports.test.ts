@@ -15,6 +15,7 @@ const LEVELS: Readonly<Record<string, number>> = {
     'ndarray.ts': 0,
     'version.ts': 0,
     'config.ts': 0,
+    'page_url.ts': 0,
     'slices.ts': 0,
     'tf_public_types.d.ts': 0,
   },
