@@ -31,6 +31,7 @@ const ENTRIES = {
   'tracking/index': 'src/tracking/index.ts',
   'visualization/index': 'src/visualization/index.ts',
   'worker/index': 'src/worker/index.ts',
+  'apis/pose_detection': 'src/apis/pose_detection.ts',
   'cli/inpose': 'src/cli/inpose.ts',
 };
 

@@ -80,9 +80,7 @@ export class FrameReader {
         return this.#draw(canvas, kind, canvas.width, canvas.height);
       }
       default:
-        throw new InputError(
-          `image: found ${describe(source)}; expected an image, video or canvas element, OffscreenCanvas, ImageBitmap, ImageData, VideoFrame, Blob, or { data, width, height, channels }.`,
-        );
+        throw notAPicture(source);
     }
   }
 
@@ -233,6 +231,13 @@ function kindOf(source: unknown): string {
   const tag = Object.prototype.toString.call(source).slice(8, -1);
   if (tag === 'File') return 'Blob';
   return tag === 'Object' && 'data' in source && 'width' in source ? 'PixelImage' : tag;
+}
+
+/** For what is none of `FrameSource`. */
+export function notAPicture(source: unknown): InputError {
+  return new InputError(
+    `image: found ${describe(source)}; expected an image, video or canvas element, OffscreenCanvas, ImageBitmap, ImageData, VideoFrame, Blob, or { data, width, height, channels }.`,
+  );
 }
 
 function describe(source: unknown): string {

@@ -1,6 +1,6 @@
 /** A picture that stays as it is while it is looked at several times; a video goes on, a canvas is drawn over. */
 import { InputError } from '../errors.js';
-import type { FrameReader, FrameSource, Snapshot } from './frame.js';
+import { notAPicture, type FrameReader, type FrameSource, type Snapshot } from './frame.js';
 
 /** What shows something else a moment later, or is gone. */
 const FLEETING = ['HTMLVideoElement', 'HTMLCanvasElement', 'OffscreenCanvas', 'ImageBitmap', 'VideoFrame'];
@@ -61,6 +61,7 @@ export class HeldPicture {
   #shapeOf(picture: FrameSource): [h: number, w: number] {
     const { width, height } = sizeOf(picture);
     if (width > 0 && height > 0) return [height, width];
+    if (Number.isNaN(width)) throw notAPicture(picture);
     throw new InputError(
       `image: found ${this.#kind} of ${width} x ${height} px; expected a picture that can be shown.`,
     );

@@ -10,6 +10,7 @@ import { launchChromium } from '../support/chromium.js';
 import { encodePng } from '../support/png.js';
 import { SAMPLE_PICTURE } from '../support/sample.js';
 import { SAMPLE_SIZE } from '../support/sample_pck.js';
+import sample from '../fixtures/sample_keypoints.json' with { type: 'json' };
 import { serveFolders } from '../support/static_server.js';
 import { watchPage } from '../support/watch_page.js';
 import { writeFixture } from './fixture.js';
@@ -91,6 +92,16 @@ test('one person found without boxes, by the default model', async () => {
   const dist = await builtApp('readme-tracker', code);
   await copyFile(SAMPLE_PICTURE, join(dist, 'photo.jpg'));
   expect(await foundBy([dist])).toBe(0);
+});
+
+test('in place of pose-detection', async () => {
+  const code = block('js', 'poseDetection').replace(/(poses\[0\]\.keypoints\[0\]);/, 'window.found = $1;');
+  const dist = await builtApp('readme-pose-detection', `const video = document.querySelector('img');\n${code}`);
+  await copyFile(SAMPLE_PICTURE, join(dist, 'photo.jpg'));
+  const [x, y] = sample.keypoints[0];
+  const nose = (await foundBy([dist])) as { x: number; y: number; name: string };
+  expect(nose.name).toBe('nose');
+  expect(Math.hypot(SAMPLE_SIZE[0] - 1 - nose.x - x, nose.y - y)).toBeLessThan(10);
 });
 
 test('everybody, with a detector', async () => {
