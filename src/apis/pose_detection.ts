@@ -103,6 +103,7 @@ export class PoseDetector {
   readonly #config: OwnConfig;
   #tracker: RoiTracker | PoseTracker;
   #smoother: PoseSmoother;
+  #running: Promise<PoseDataSample> | null = null;
   /** The frame that was looked at last: pages ask more often than videos have new ones. */
   #last: { readonly frame: readonly unknown[]; readonly sample: Promise<PoseDataSample> } | null = null;
 
@@ -175,7 +176,19 @@ export class PoseDetector {
     return sample;
   }
 
-  async #follow(image: FrameSource, timestamp: number): Promise<PoseDataSample> {
+  /** One picture after the other, as trackers want it; pages may ask for the next one before. */
+  #follow(image: FrameSource, timestamp: number): Promise<PoseDataSample> {
+    const look = () => this.#look(image, timestamp);
+    const sample = this.#running ? this.#running.then(look, look) : look();
+    const end = () => {
+      if (this.#running === sample) this.#running = null;
+    };
+    this.#running = sample;
+    sample.then(end, end);
+    return sample;
+  }
+
+  async #look(image: FrameSource, timestamp: number): Promise<PoseDataSample> {
     const smoother = this.#smoother;
     const sample = await this.inferencer.infer(image, { tracker: this.#tracker, timestamp });
     return this.#config.enableSmoothing === false ? sample : smoother.smooth(sample);

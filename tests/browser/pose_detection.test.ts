@@ -66,6 +66,17 @@ describe('one person, by the default model', () => {
     for (const track of (video.srcObject as MediaStream).getTracks()) track.stop();
   });
 
+  test('one picture after the other', async () => {
+    const infer = vi.spyOn(detector.inferencer, 'infer');
+    const first = detector.estimatePoses(canvas, {}, 1000);
+    const second = detector.estimatePoses(canvas, {}, 1033);
+    expect(infer).toHaveBeenCalledTimes(1);
+    await first;
+    await second;
+    expect(infer.mock.calls.map(([, options]) => options!.timestamp)).toEqual([1000, 1033]);
+    infer.mockRestore();
+  });
+
   test('a frame that failed is asked for again', async () => {
     const video = document.createElement('video');
     await expect(detector.estimatePoses(video)).rejects.toThrow(/HTMLVideoElement/);
