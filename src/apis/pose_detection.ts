@@ -220,7 +220,7 @@ function mirror({ keypoints, box, ...pose }: Pose, width: number): Pose {
   };
 }
 
-/** Facts about the keypoints, which are the same for all models here. */
+/** Facts about MoveNet's and PoseNet's keypoints. Those of other checkpoints are in `detector.inferencer.metainfo`. */
 export const util = {
   /** Pairs of keypoints that are drawn as a line: MMPose's for COCO. */
   getAdjacentPairs: (_model?: SupportedModels): number[][] => metainfo().skeletonLinks.map(([a, b]) => [a, b]),
