@@ -48,7 +48,11 @@ async function fileInUse(): Promise<WasmFile> {
   return threads ? 'tfjs-backend-wasm-threaded-simd.wasm' : 'tfjs-backend-wasm-simd.wasm';
 }
 
-/** Reads the beginning. Returns whether the server names the content type that streaming compilation asks for. */
+/**
+ * Fetches the file; tfjs, which asks next, has it from the browser's cache. Returns whether the server names the content type that
+ * streaming compilation asks for. The beginning would be enough, but then browsers ask for the rest alone, and servers that compress parts
+ * by themselves (Express and Next.js do) give one that does not fit.
+ */
 async function checkWasm(url: string, signal?: AbortSignal): Promise<boolean> {
   const fail = (found: string, cause?: unknown) =>
     new BackendError(
@@ -56,20 +60,16 @@ async function checkWasm(url: string, signal?: AbortSignal): Promise<boolean> {
       { cause },
     );
   let response: Response;
+  let bytes: Uint8Array;
   try {
-    response = await fetch(url, { credentials: 'same-origin', signal, headers: { Range: 'bytes=0-3' } });
+    response = await fetch(url, { credentials: 'same-origin', signal });
+    bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     signal?.throwIfAborted();
     throw fail('could not be fetched', error);
   }
   if (!response.ok) throw fail(`the server answered ${response.status}`);
-  const head = await firstBytes(response);
-  if (!MAGIC.every((byte, i) => head[i] === byte))
+  if (!MAGIC.every((byte, i) => bytes[i] === byte))
     throw fail('is not a WebAssembly module (a page instead of the file?)');
   return /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
-}
-
-/** All that came: four bytes, or the file, from a server that knows no ranges. Browsers list a cancelled request as a failed one. */
-async function firstBytes(response: Response): Promise<Uint8Array> {
-  return new Uint8Array(await response.arrayBuffer()).subarray(0, MAGIC.length);
 }

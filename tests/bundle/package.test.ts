@@ -127,6 +127,10 @@ describe('Vite build', () => {
     expectDefaultModel(await openStatic(dist, 'index.html?only=default&in=worker'));
   });
 
+  test('wasm from a server that compresses', async () => {
+    expectMmposeNumbers(await openStatic(dist, 'index.html?backend=wasm', { compressed: true }));
+  });
+
   test.each(['page', 'worker'])('published weights, known by their name, in a %s', async (where) => {
     const found = await openStatic(dist, `index.html?only=published&backend=wasm&in=${where}`);
     expectMmposeNumbers(found, await flippedAnswer());

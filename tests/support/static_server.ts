@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize, sep } from 'node:path';
+import { createGzip } from 'node:zlib';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -26,6 +27,11 @@ export interface StaticServer {
 export interface StaticServerOptions {
   /** Sends the headers that make a page cross-origin isolated, so that wasm may use threads. @default false */
   readonly isolated?: boolean;
+  /**
+   * Compresses what is worth it, parts of files too, and lets browsers keep everything: Express's `compression`, and so Next.js.
+   * @default false
+   */
+  readonly compressed?: boolean;
   /** Further headers of every answer, such as a Content-Security-Policy. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -41,7 +47,7 @@ export async function serveFolders(
       response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
       response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     }
-    answer(folders, request, response);
+    answer(folders, request, response, options.compressed ?? false);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -54,7 +60,12 @@ export async function serveFolders(
   };
 }
 
-function answer(folders: readonly string[], request: IncomingMessage, response: ServerResponse): void {
+function answer(
+  folders: readonly string[],
+  request: IncomingMessage,
+  response: ServerResponse,
+  isCompressed: boolean,
+): void {
   const file = folders
     .map((folder) => fileOf(folder, request.url ?? '/'))
     .find((path) => path && sizeOfFile(path) !== null);
@@ -69,9 +80,23 @@ function answer(folders: readonly string[], request: IncomingMessage, response: 
   const start = range ? Number(range[1]) : 0;
   const end = range?.[2] ? Math.min(Number(range[2]), size - 1) : size - 1;
   if (range) response.setHeader('Content-Range', `bytes ${start}-${end}/${size}`);
-  response.setHeader('Content-Length', end - start + 1);
+  if (isCompressed) {
+    response.setHeader('Cache-Control', 'public, max-age=31536000, immutable');
+    response.setHeader('Last-Modified', new Date(2026, 0).toUTCString());
+    response.setHeader('ETag', `W/"${size}"`);
+    response.setHeader('Vary', 'Accept-Encoding');
+    if (request.headers['if-none-match'] === `W/"${size}"`) {
+      response.writeHead(304).end();
+      return;
+    }
+  }
+  const isWorthIt = extname(file) in TYPES && end - start > 1000;
+  const isGzipped = isCompressed && isWorthIt && /gzip/.test(request.headers['accept-encoding'] ?? '');
+  if (isGzipped) response.setHeader('Content-Encoding', 'gzip');
+  else response.setHeader('Content-Length', end - start + 1);
   response.writeHead(range ? 206 : 200);
   if (request.method === 'HEAD') response.end();
+  else if (isGzipped) createReadStream(file, { start, end }).pipe(createGzip()).pipe(response);
   else createReadStream(file, { start, end }).pipe(response);
 }
 
