@@ -22,10 +22,8 @@ export class Remote {
       return await fetch(url, { headers, signal });
     } catch (cause) {
       signal?.throwIfAborted();
-      throw new CheckpointError(
-        `${this.name}: the download failed (${cause instanceof Error ? cause.message : String(cause)}); check the address, the connection, and that the server allows cross-origin requests.`,
-        { cause },
-      );
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new CheckpointError(`${this.name}: the download failed (${why}); ${advice()}.`, { cause });
     }
   }
 
@@ -78,4 +76,11 @@ export function bodySize(response: Response): number | null {
 /** Whether a response's sizes are not the file's. */
 export function isEncoded(response: Response): boolean {
   return (response.headers.get('content-encoding') ?? 'identity') !== 'identity';
+}
+
+function advice(): string {
+  const { location } = globalThis as Partial<Pick<typeof globalThis, 'location'>>;
+  return location?.protocol === 'file:'
+    ? 'a page opened from a disk may load no files: serve its folder, with `npx vite` for one'
+    : 'check the address, the connection, and that the server allows cross-origin requests';
 }

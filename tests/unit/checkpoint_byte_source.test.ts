@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { sidecarName, type Fetch } from '../../src/checkpoint/byte_source.js';
 import { MAX_STREAMED_BYTES, RANGE_BLOCK_BYTES } from '../../src/checkpoint/limits.js';
 import { openByteSource } from '../../src/checkpoint/open_byte_source.js';
@@ -144,6 +144,12 @@ describe('openByteSource', () => {
     await expect(openByteSource(URL_OF_FILE, { fetch: missing })).rejects.toThrow(/model\.pth: found HTTP status 404/);
     const offline: Fetch = async () => Promise.reject(new TypeError('fetch failed'));
     await expect(openByteSource(URL_OF_FILE, { fetch: offline })).rejects.toThrow(CheckpointError);
+    await expect(openByteSource(URL_OF_FILE, { fetch: offline })).rejects.toThrow(/check the address, the connection/);
+    vi.stubGlobal('location', { protocol: 'file:' });
+    await expect(openByteSource(URL_OF_FILE, { fetch: offline })).rejects.toThrow(
+      /opened from a disk .* serve its folder/,
+    );
+    vi.unstubAllGlobals();
   });
 
   it('notices a download that is cut off, and a file that changes', async () => {
