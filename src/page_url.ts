@@ -1,4 +1,4 @@
-/** Addresses in full. Some bundlers turn `new URL('./file', import.meta.url)` into a path, `/_next/static/media/file`, which only pages understand. */
+/** Addresses as bundlers leave them, made into ones that can be fetched. */
 
 /**
  * @param url - an address, or a path from the page's; in Node, where there is no page, it stays as it is
@@ -7,6 +7,16 @@
 export function absoluteUrl(url: string): string {
   const page = pageUrl();
   return page === undefined ? url : new URL(url, page).href;
+}
+
+/**
+ * Where one of the package's files is.
+ *
+ * @param url - what `new URL('../file', import.meta.url).href` gave: in Next.js a path from the page's, `/_next/static/media/file`; in the dev
+ *   server of Vite 5 to 7, which moves code to `node_modules/.vite/deps` and leaves the files where they are, `node_modules/.vite/file`
+ */
+export function packageUrl(url: string): string {
+  return absoluteUrl(url.replace(/(\/node_modules\/)\.(?!pnpm\/)[^?#]*\/([^/?#]+)$/, '$1inpose/dist/$2'));
 }
 
 function pageUrl(): string | undefined {

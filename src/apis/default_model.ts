@@ -5,7 +5,7 @@
  */
 import type { ByteSourceLike, Fetch } from '../checkpoint/index.js';
 import { CheckpointError } from '../errors.js';
-import { absoluteUrl } from '../page_url.js';
+import { packageUrl } from '../page_url.js';
 import { nodeFiles } from './node_files.js';
 
 /**
@@ -13,7 +13,7 @@ import { nodeFiles } from './node_files.js';
  * file from elsewhere passes that address as `checkpoint`.
  */
 export function defaultModelUrl(): string {
-  return absoluteUrl(new URL('../../models/inpose-default.safetensors', import.meta.url).href);
+  return packageUrl(new URL('../../models/inpose-default.safetensors', import.meta.url).href);
 }
 
 /** The default model as a checkpoint to open. Node's `fetch` reads no files, so there the bytes are read. */

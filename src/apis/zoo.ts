@@ -5,7 +5,7 @@
 import { withoutExtension, type Fetch } from '../checkpoint/byte_source.js';
 import { didYouMean } from '../config.js';
 import { ConfigError } from '../errors.js';
-import { absoluteUrl } from '../page_url.js';
+import { packageUrl } from '../page_url.js';
 import { fetchText } from './fetch_text.js';
 import type { PoseConfig } from './model_config.js';
 import { nodeFiles } from './node_files.js';
@@ -78,7 +78,7 @@ function allModels(options: ZooOptions): Promise<readonly ZooModel[]> {
 
 /** Address of the list. */
 export function publishedModelsUrl(): string {
-  return toldUrl ?? absoluteUrl(new URL('../../models/inpose-zoo.json', import.meta.url).href);
+  return toldUrl ?? packageUrl(new URL('../../models/inpose-zoo.json', import.meta.url).href);
 }
 
 /** Says where the list is: a bundler may have put it elsewhere than beside the worker's script, and only the page's part knows where. */

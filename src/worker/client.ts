@@ -11,7 +11,7 @@ import type { BackendChoice, BackendName } from '../backend/init.js';
 import { wasmFiles } from '../backend/wasm_files.js';
 import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { BackendError, ConfigError, InputError } from '../errors.js';
-import { absoluteUrl } from '../page_url.js';
+import { absoluteUrl, packageUrl } from '../page_url.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import { PoseSmoother } from '../tracking/one_euro_filter.js';
 import { Connection } from './connection.js';
@@ -205,6 +205,6 @@ function absolute(source: unknown): unknown {
 
 function wasmUrls(paths: Pose2DWorkerOptions['wasmPaths']): Record<string, string> | string {
   if (typeof paths === 'string') return absoluteUrl(paths.endsWith('/') ? paths : `${paths}/`);
-  const entries = Object.entries(paths ?? wasmFiles());
-  return Object.fromEntries(entries.map(([name, url]) => [name, absoluteUrl(url)]));
+  const full = paths ? absoluteUrl : packageUrl;
+  return Object.fromEntries(Object.entries(paths ?? wasmFiles()).map(([name, url]) => [name, full(url)]));
 }

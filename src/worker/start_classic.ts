@@ -1,5 +1,5 @@
 /** Starts the script-tag build as a worker; used by the builds' version of `start_worker.ts`. */
-import { absoluteUrl } from '../page_url.js';
+import { packageUrl } from '../page_url.js';
 import { WORKER_NAME } from './protocol.js';
 
 /** One small script for each library address of another origin. */
@@ -10,7 +10,7 @@ const relays = new Map<string, string>();
  * @throws DOMException of the browser where workers are forbidden
  */
 export function startClassic(script: string): Worker {
-  const url = absoluteUrl(script);
+  const url = packageUrl(script);
   const isOwn = new URL(url).origin === globalThis.location.origin;
   return new Worker(isOwn ? url : relayTo(url), { name: WORKER_NAME });
 }

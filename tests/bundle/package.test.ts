@@ -1,9 +1,10 @@
 /**
- * The package from outside: installed from its tarball and used in a Vite build, the Vite dev server, a webpack build, a plain script, a
+ * The package from outside: installed from its tarball and used in a Vite build, Vite's dev servers, a webpack build, a plain script, a
  * plain module script and Node. Each must find MMPose's keypoints, print nothing, and miss no file.
  */
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright';
 import { build, createServer } from 'vite';
 import type { InlineConfig } from 'vite';
@@ -145,10 +146,10 @@ describe('Vite build', () => {
   });
 });
 
-test('Vite dev server', async () => {
-  const root = join(app, 'vite-dev');
+/** The wasm file, the default model and the worker's script must be found where that server has them. */
+async function expectServes(create: typeof createServer, root: string): Promise<void> {
   await writeBundledApp(root);
-  const server = await createServer({ ...vite(root), publicDir: files, server: { port: 0, host: '127.0.0.1' } });
+  const server = await create({ ...vite(root), publicDir: files, server: { port: 0, host: '127.0.0.1' } });
   try {
     await server.listen();
     const url = server.resolvedUrls!.local[0];
@@ -158,6 +159,20 @@ test('Vite dev server', async () => {
   } finally {
     await server.close();
   }
+}
+
+test('Vite dev server', () => expectServes(createServer, join(app, 'vite-dev')));
+
+/** As in 5 and 6, the code is moved away from its files. */
+test('Vite 7 dev server', async () => {
+  const root = join(inject('scratch'), 'vite-7');
+  await mkdir(root);
+  await writeFile(join(root, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
+  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--silent'];
+  await command(root, 'npm', 'install', ...quietly, inject('tarball'), 'vite@7.3.8');
+  const entry = pathToFileURL(join(root, 'node_modules/vite/dist/node/index.js')).href;
+  const older = (await import(/* @vite-ignore */ entry)) as { createServer: typeof createServer };
+  await expectServes(older.createServer, root);
 });
 
 describe('webpack build', () => {
