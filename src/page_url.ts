@@ -16,7 +16,9 @@ export function absoluteUrl(url: string): string {
  *   server of Vite 5 to 7, which moves code to `node_modules/.vite/deps` and leaves the files where they are, `node_modules/.vite/file`
  */
 export function packageUrl(url: string): string {
-  return absoluteUrl(url.replace(/(\/node_modules\/)\.(?!pnpm\/)[^?#]*\/([^/?#]+)$/, '$1inpose/dist/$2'));
+  // Not below another node_modules, as pnpm's `.pnpm` has them: there the files are in their place.
+  const moved = /(\/node_modules\/)\.(?:(?!\/node_modules\/)[^?#])*\/([^/?#]+)$/;
+  return absoluteUrl(url.replace(moved, '$1inpose/dist/$2'));
 }
 
 function pageUrl(): string | undefined {

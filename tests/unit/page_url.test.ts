@@ -26,6 +26,10 @@ test.each([
     'http://a/node_modules/.pnpm/inpose@1/node_modules/inpose/dist/m.wasm',
     'http://a/node_modules/.pnpm/inpose@1/node_modules/inpose/dist/m.wasm',
   ],
+  [
+    'file:///p/node_modules/.store/i/node_modules/inpose/dist/m',
+    'file:///p/node_modules/.store/i/node_modules/inpose/dist/m',
+  ],
   ['https://a.example/assets/m-1f2e.wasm', 'https://a.example/assets/m-1f2e.wasm'],
 ])("the package's file %s is at %s", (given, expected) => {
   expect(packageUrl(given)).toBe(expected);
