@@ -1,9 +1,9 @@
 """Writes the shipped file: fp16 safetensors with MMPose's keys, the config and the meta-info inside.
 
-python export.py --ckpt ema.pth --out ../models/inpose-default.safetensors [--scale S | --calibrate HELDOUT.npz]
+python export.py --ckpt ema.pth [ema.pth ...] --out ../models/inpose-default.safetensors [--scale S | --calibrate HELDOUT.npz]
 
-MMPose's decoders take a map's peak as the score. `--calibrate` finds the factor that makes the peak the best estimate of "this joint
-is right" (similarity above 0.5) on held-out crops, and folds it into the last layer.
+Several checkpoints of the same command are averaged. MMPose's decoders take a map's peak as the score. `--calibrate` finds the factor
+that makes the peak the best estimate of "this joint is right" (similarity above 0.5) on held-out crops, and folds it into the last layer.
 """
 import argparse
 import json
@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 import metrics
-from model import FLIP, JOINTS, build
+from model import FLIP, JOINTS
+from weights import load_mean
 
 # MMPose's configs/_base_/datasets/coco.py
 LINKS = [(15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
@@ -74,15 +75,13 @@ def write_reference(path, net, tensors):
 
 def main():
     a = argparse.ArgumentParser()
-    a.add_argument('--ckpt', required=True)
+    a.add_argument('--ckpt', required=True, nargs='+', help='of train.py; of several the mean of their weights')
     a.add_argument('--out', required=True)
     a.add_argument('--scale', type=float, default=1.)
     a.add_argument('--calibrate', help='held-out crops of `evaluate.py make`')
     a.add_argument('--reference', help='writes a small input and its maps for check_export.ts')
     o = a.parse_args()
-    c = torch.load(o.ckpt, map_location='cpu')
-    net = build(c['config']).eval()
-    net.load_state_dict(c['state_dict'])
+    config, net = load_mean(o.ckpt)
     scale = o.scale
     if o.calibrate:
         from evaluate import predict, read
@@ -98,13 +97,13 @@ def main():
         net.head.final_layer.weight *= scale
         net.head.final_layer.bias *= scale
     tensors = halves(net.state_dict())
-    meta = {'format': 'pt', 'inpose.config': json.dumps(c['config'], separators=(',', ':')),
+    meta = {'format': 'pt', 'inpose.config': json.dumps(config, separators=(',', ':')),
             'inpose.dataset_meta': json.dumps(dataset_meta(), separators=(',', ':')),
             'inpose.state_dict_versions': json.dumps({'head': 2})}      # HeatmapHead._version: no old names to convert
     if o.reference:
         write_reference(o.reference, net, tensors)
     size = write_safetensors(o.out, tensors, meta)
-    print(f"{o.out}: {size} bytes, {c['name']}, {c['step']} steps, {c['seen']} crops seen, scale {scale:.3f}")
+    print(f'{o.out}: {size} bytes, scale {scale:.3f}')
 
 
 if __name__ == '__main__':

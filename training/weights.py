@@ -10,17 +10,33 @@ from model import build
 
 def load(path):
     """The network of a file, on the CPU, for evaluation."""
-    if path.endswith('.safetensors'):
-        config, state_dict = read_export(path)
-    else:
-        c = torch.load(path, map_location='cpu')
-        config, state_dict = c['config'], c['state_dict']
+    return network(*read(path))
+
+
+def load_mean(paths):
+    """(config, network with the mean of the files' weights): of runs that began with the same ones (Wortsman et al. 2022, model soups)."""
+    configs, states = zip(*map(read, paths))
+    if any(c != configs[0] for c in configs):
+        raise SystemExit(f'{paths}: these are different networks')
+    mean = {k: torch.stack([s[k] for s in states]).mean(0) if v.is_floating_point() else v for k, v in states[0].items()}
+    return configs[0], network(configs[0], mean)
+
+
+def network(config, state_dict):
     net = build(config).eval()
     missing, unexpected = net.load_state_dict(state_dict, strict=False)
     wrong = [k for k in missing if not k.endswith('num_batches_tracked')] + unexpected
     if wrong:
-        raise SystemExit(f'{path}: these keys do not match its config: {wrong}')
+        raise SystemExit(f'these keys do not match the config: {wrong}')
     return net
+
+
+def read(path):
+    """(config, state_dict)."""
+    if path.endswith('.safetensors'):
+        return read_export(path)
+    c = torch.load(path, map_location='cpu')
+    return c['config'], c['state_dict']
 
 
 def read_export(path):
