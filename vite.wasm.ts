@@ -57,8 +57,8 @@ export function locateWasm(place: 'tree' | 'module' | 'script' | 'assets'): Plug
 }
 
 function urlModule(folder: '.' | '..', base: string): string {
-  const entries = WASM_FILES.map((file) => `'${file}': new URL('${folder}/${file}', ${base}).href`);
-  return `export function wasmFiles() {\n  return { ${entries.join(', ')} };\n}`;
+  const entries = WASM_FILES.map((file) => `'${file}': packageUrl(new URL('${folder}/${file}', ${base}).href)`);
+  return `import { packageUrl } from '../page_url.js';\nexport function wasmFiles() {\n  return { ${entries.join(', ')} };\n}`;
 }
 
 function assetModule(): string {

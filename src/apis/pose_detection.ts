@@ -78,7 +78,7 @@ export async function createDetector(model: SupportedModels, config: DetectorCon
   const options = entries.filter(([key]) => !OWN_KEYS.includes(key) && !WITHOUT_EFFECT.includes(key));
   if (own.modelType !== undefined) oneOf('modelType', own.modelType, Object.values(movenet.modelType));
   const inferencer = await Pose2DInferencer.create(Object.fromEntries(options));
-  if (own.modelType === MULTIPOSE && !findsEverybody(inferencer)) {
+  if (own.modelType === MULTIPOSE && !inferencer.findsEverybody) {
     await inferencer.dispose();
     throw new ConfigError(
       `createDetector: modelType: found ${MULTIPOSE} with a model of one person; expected a detCheckpoint, or a bottom-up checkpoint.`,
@@ -90,10 +90,6 @@ export async function createDetector(model: SupportedModels, config: DetectorCon
 function oneOf(what: string, found: unknown, expected: readonly unknown[]): void {
   if (expected.includes(found)) return;
   throw new ConfigError(`createDetector: ${what}: found ${JSON.stringify(found)}; expected ${expected.join(', ')}.`);
-}
-
-function findsEverybody({ detModel, takesBoxes }: Pose2DInferencer): boolean {
-  return detModel !== null || !takesBoxes;
 }
 
 /** One for each video: people are followed from picture to picture. */
@@ -196,12 +192,12 @@ export class PoseDetector {
 
   /** Everybody, or one person anywhere in the picture. */
   #search(image: FrameSource): Promise<PoseDataSample> {
-    return this.inferencer.infer(image, findsEverybody(this.inferencer) ? {} : { tracker: new RoiTracker() });
+    return this.inferencer.infer(image, this.inferencer.findsEverybody ? {} : { tracker: new RoiTracker() });
   }
 
   #newTracker(): RoiTracker | PoseTracker {
     const maxGap = this.#config.trackerConfig?.maxAge;
-    if (maxGap === undefined || !findsEverybody(this.inferencer)) return this.inferencer.newTracker();
+    if (maxGap === undefined || !this.inferencer.findsEverybody) return this.inferencer.newTracker();
     return new PoseTracker({ sigmas: this.inferencer.metainfo.sigmas, maxGap });
   }
 }

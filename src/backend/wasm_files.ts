@@ -4,6 +4,8 @@
  * `inpose.bundle.mjs`, and beside the script that defined `window.inpose`.
  */
 
+import { packageUrl } from '../page_url.js';
+
 /** File names as tfjs asks for them. */
 export type WasmFile =
   'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tfjs-backend-wasm-threaded-simd.wasm';
@@ -14,8 +16,10 @@ export type WasmFile =
  */
 export function wasmFiles(): Record<WasmFile, string> {
   return {
-    'tfjs-backend-wasm.wasm': new URL('../tfjs-backend-wasm.wasm', import.meta.url).href,
-    'tfjs-backend-wasm-simd.wasm': new URL('../tfjs-backend-wasm-simd.wasm', import.meta.url).href,
-    'tfjs-backend-wasm-threaded-simd.wasm': new URL('../tfjs-backend-wasm-threaded-simd.wasm', import.meta.url).href,
+    'tfjs-backend-wasm.wasm': packageUrl(new URL('../tfjs-backend-wasm.wasm', import.meta.url).href),
+    'tfjs-backend-wasm-simd.wasm': packageUrl(new URL('../tfjs-backend-wasm-simd.wasm', import.meta.url).href),
+    'tfjs-backend-wasm-threaded-simd.wasm': packageUrl(
+      new URL('../tfjs-backend-wasm-threaded-simd.wasm', import.meta.url).href,
+    ),
   };
 }

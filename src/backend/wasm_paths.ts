@@ -3,7 +3,6 @@
  * served with the wrong type, and after such a failure its module refuses to be told again.
  */
 import { BackendError } from '../errors.js';
-import { packageUrl } from '../page_url.js';
 import * as tf from '../tf.js';
 import { wasmFiles, type WasmFile } from './wasm_files.js';
 import { threadsSurviveBundling } from './wasm_threads.js';
@@ -31,7 +30,7 @@ export async function configureWasm(wasm: WasmPackage, paths?: WasmPaths, signal
 }
 
 function resolve(paths: WasmPaths | undefined): Record<WasmFile, string> {
-  if (paths === undefined) return ownFiles();
+  if (paths === undefined) return wasmFiles();
   if (typeof paths !== 'string') return { ...paths };
   const folder = paths.endsWith('/') ? paths : `${paths}/`;
   return {
@@ -39,11 +38,6 @@ function resolve(paths: WasmPaths | undefined): Record<WasmFile, string> {
     'tfjs-backend-wasm-simd.wasm': `${folder}tfjs-backend-wasm-simd.wasm`,
     'tfjs-backend-wasm-threaded-simd.wasm': `${folder}tfjs-backend-wasm-threaded-simd.wasm`,
   };
-}
-
-function ownFiles(): Record<WasmFile, string> {
-  const files = Object.entries(wasmFiles()).map(([name, url]) => [name, packageUrl(url)]);
-  return Object.fromEntries(files) as Record<WasmFile, string>;
 }
 
 /** tfjs's own choice: threads only on cross-origin isolated pages. */

@@ -11,7 +11,7 @@ import type { BackendChoice, BackendName } from '../backend/init.js';
 import { wasmFiles } from '../backend/wasm_files.js';
 import type { PoseMetaInfo } from '../datasets/metainfo/types.js';
 import { BackendError, ConfigError, InputError } from '../errors.js';
-import { absoluteUrl, packageUrl } from '../page_url.js';
+import { absoluteUrl } from '../page_url.js';
 import type { PoseDataSample } from '../structures/pose_data_sample.js';
 import { PoseSmoother } from '../tracking/one_euro_filter.js';
 import { Connection } from './connection.js';
@@ -55,8 +55,9 @@ export class Pose2DWorker {
   readonly notices: readonly string[];
   /** False for bottom-up models, which find everybody in a picture by themselves. */
   readonly takesBoxes: boolean;
+  /** With a detector, or a bottom-up model: false where somebody must say where people are, or one person is followed. */
+  readonly findsEverybody: boolean;
   readonly #connection: Connection;
-  readonly #findsEverybody: boolean;
   readonly #frames = new FrameReader();
   #state: WorkerState;
   #streams = 0;
@@ -66,7 +67,7 @@ export class Pose2DWorker {
     this.metainfo = created.metainfo;
     this.notices = created.notices;
     this.takesBoxes = created.takesBoxes;
-    this.#findsEverybody = created.hasDetector || !created.takesBoxes;
+    this.findsEverybody = created.findsEverybody;
     this.#state = created.state;
   }
 
@@ -123,7 +124,7 @@ export class Pose2DWorker {
     options: WorkerStreamOptions = {},
   ): AsyncGenerator<PoseDataSample, void, undefined> {
     const { bboxes, signal, track: isTracked = true, detInterval, ...given } = options;
-    const { smoothing = this.#findsEverybody ? 'medium' : false, ...rest } = given;
+    const { smoothing = this.findsEverybody ? 'medium' : false, ...rest } = given;
     const track = isTracked && bboxes === undefined ? { track: `stream ${++this.#streams}`, detInterval } : null;
     const smoother = smoothing === false ? null : new PoseSmoother(smoothing);
     const frames = streamFrames(video, {
@@ -205,6 +206,5 @@ function absolute(source: unknown): unknown {
 
 function wasmUrls(paths: Pose2DWorkerOptions['wasmPaths']): Record<string, string> | string {
   if (typeof paths === 'string') return absoluteUrl(paths.endsWith('/') ? paths : `${paths}/`);
-  const full = paths ? absoluteUrl : packageUrl;
-  return Object.fromEntries(Object.entries(paths ?? wasmFiles()).map(([name, url]) => [name, full(url)]));
+  return Object.fromEntries(Object.entries(paths ?? wasmFiles()).map(([name, url]) => [name, absoluteUrl(url)]));
 }

@@ -77,9 +77,9 @@ class Host {
   ): Promise<Answer> {
     const onProgress: Pose2DInferencerOptions['onProgress'] = (progress) => report({ id, type: 'progress', progress });
     this.#inferencer = await Pose2DInferencer.create({ ...options, signal, onProgress });
-    const { metainfo, notices, takesBoxes, detModel } = this.#inferencer;
+    const { metainfo, notices, takesBoxes, findsEverybody } = this.#inferencer;
     const state = stateOf(this.#inferencer);
-    return { id, type: 'created', state, metainfo, notices, takesBoxes, hasDetector: detModel !== null };
+    return { id, type: 'created', state, metainfo, notices, takesBoxes, findsEverybody };
   }
 
   async #infer({ id, image, options }: Request & { call: 'infer' }, signal: AbortSignal): Promise<Answer> {

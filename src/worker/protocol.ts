@@ -59,7 +59,7 @@ export type Answer =
       readonly metainfo: PoseMetaInfo;
       readonly notices: readonly string[];
       readonly takesBoxes: boolean;
-      readonly hasDetector: boolean;
+      readonly findsEverybody: boolean;
     }
   | { readonly id: number; readonly type: 'sample'; readonly state: WorkerState; readonly sample: PoseDataSample }
   | { readonly id: number; readonly type: 'disposed' }

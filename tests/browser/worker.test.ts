@@ -53,6 +53,7 @@ describe('results', () => {
     expect(worker.backend.name).toBe('wasm');
     expect(worker.metainfo.numKeypoints).toBe(17);
     expect(worker.takesBoxes).toBe(true);
+    expect(worker.findsEverybody).toBe(false);
     expect(worker.timings.total).toBeGreaterThan(0);
     expect(pixels.data.byteLength).toBe(120 * 90 * 4);
   });
@@ -113,6 +114,7 @@ test('with a detector: everybody, with ids that stay', async () => {
   const expected = await page.infer(pictureOf(c));
   await page.dispose();
   const worker = await create({ config: NANO_CONFIG, checkpoint: await nano(), ...detector });
+  expect(worker.findsEverybody).toBe(true);
   expect(await worker.infer(pictureOf(c))).toEqual(expected);
   const first = await worker.infer(pictureOf(c), { track: 'a', timestamp: 0 });
   const second = await worker.infer(pictureOf(c), { track: 'a', timestamp: 40 });

@@ -146,6 +146,11 @@ export class Pose2DInferencer {
     return !isBottomup(this.model);
   }
 
+  /** With a detector, or a bottom-up model: false where somebody must say where people are, or one person is followed. */
+  get findsEverybody(): boolean {
+    return this.#detector !== null || isBottomup(this.model);
+  }
+
   get metainfo(): PoseMetaInfo {
     return this.model.metainfo;
   }
@@ -206,8 +211,7 @@ export class Pose2DInferencer {
    * replaces the one that waits: results are always of the newest picture. `timestamp` is the frame's presentation time.
    */
   async *stream(video: HTMLVideoElement, options: StreamOptions = {}): AsyncGenerator<PoseDataSample, void, undefined> {
-    const findsAll = this.#detector !== null || isBottomup(this.model);
-    const { bboxes, signal, detInterval, smoothing = findsAll ? 'medium' : false, ...given } = options;
+    const { bboxes, signal, detInterval, smoothing = this.findsEverybody ? 'medium' : false, ...given } = options;
     const { tracker = bboxes === undefined ? this.newTracker(detInterval) : null, ...rest } = given;
     const smoother = smoothing === false ? null : new PoseSmoother(smoothing);
     // Boxes that follow from the last result have to wait for it; and only calls on the GPU overlap.
