@@ -76,25 +76,48 @@ function answer(
   const size = sizeOfFile(file)!;
   response.setHeader('Content-Type', TYPES[extname(file)] ?? 'application/octet-stream');
   response.setHeader('Accept-Ranges', 'bytes');
+  const part = askedPart(request, size);
+  if (part.isPart) response.setHeader('Content-Range', `bytes ${part.start}-${part.end}/${size}`);
+  if (isCompressed && isKept(request, response, size)) response.writeHead(304).end();
+  else send(file, part, isCompressed, request, response);
+}
+
+/** The bytes from `start` to `end`, both included. */
+interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly isPart: boolean;
+}
+
+function askedPart(request: IncomingMessage, size: number): Part {
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
   const start = range ? Number(range[1]) : 0;
   const end = range?.[2] ? Math.min(Number(range[2]), size - 1) : size - 1;
-  if (range) response.setHeader('Content-Range', `bytes ${start}-${end}/${size}`);
-  if (isCompressed) {
-    response.setHeader('Cache-Control', 'public, max-age=31536000, immutable');
-    response.setHeader('Last-Modified', new Date(2026, 0).toUTCString());
-    response.setHeader('ETag', `W/"${size}"`);
-    response.setHeader('Vary', 'Accept-Encoding');
-    if (request.headers['if-none-match'] === `W/"${size}"`) {
-      response.writeHead(304).end();
-      return;
-    }
-  }
+  return { start, end, isPart: range !== null };
+}
+
+/** Lets the browser keep the file for a year; whether it already has it. */
+function isKept(request: IncomingMessage, response: ServerResponse, size: number): boolean {
+  const tag = `W/"${size}"`;
+  response.setHeader('Cache-Control', 'public, max-age=31536000, immutable');
+  response.setHeader('Last-Modified', new Date(2026, 0).toUTCString());
+  response.setHeader('ETag', tag);
+  response.setHeader('Vary', 'Accept-Encoding');
+  return request.headers['if-none-match'] === tag;
+}
+
+function send(
+  file: string,
+  { start, end, isPart }: Part,
+  isCompressed: boolean,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const isWorthIt = extname(file) in TYPES && end - start > 1000;
   const isGzipped = isCompressed && isWorthIt && /gzip/.test(request.headers['accept-encoding'] ?? '');
   if (isGzipped) response.setHeader('Content-Encoding', 'gzip');
   else response.setHeader('Content-Length', end - start + 1);
-  response.writeHead(range ? 206 : 200);
+  response.writeHead(isPart ? 206 : 200);
   if (request.method === 'HEAD') response.end();
   else if (isGzipped) createReadStream(file, { start, end }).pipe(createGzip()).pipe(response);
   else createReadStream(file, { start, end }).pipe(response);
