@@ -18,6 +18,7 @@ import { watchPage } from '../support/watch_page.js';
 import { writeBundledApp, writeNodeApp, writePlainPages } from './apps.js';
 import { flippedAnswer, writeFixture, type Found } from './fixture.js';
 import { command } from './installed.js';
+import { readmeBlock } from './readme_block.js';
 
 /** Half a SimCC bin is 1.9 px here: a wrong bin cannot hide. */
 const KEYPOINT_TOLERANCE_PX = 0.02;
@@ -147,9 +148,10 @@ describe('Vite build', () => {
 });
 
 /** The wasm file, the default model and the worker's script must be found where that server has them. */
-async function expectServes(create: typeof createServer, root: string): Promise<void> {
+async function expectServes(create: typeof createServer, root: string, configFile?: string): Promise<void> {
   await writeBundledApp(root);
-  const server = await create({ ...vite(root), publicDir: files, server: { port: 0, host: '127.0.0.1' } });
+  const config = { ...vite(root), configFile: configFile ?? (false as const) };
+  const server = await create({ ...config, publicDir: files, server: { port: 0, host: '127.0.0.1' } });
   try {
     await server.listen();
     const url = server.resolvedUrls!.local[0];
@@ -164,15 +166,32 @@ async function expectServes(create: typeof createServer, root: string): Promise<
 test('Vite dev server', () => expectServes(createServer, join(app, 'vite-dev')));
 
 /** As in 5 and 6, the code is moved away from its files. */
-test('Vite 7 dev server', async () => {
+describe('Vite 7 dev server', () => {
   const root = join(inject('scratch'), 'vite-7');
-  await mkdir(root);
-  await writeFile(join(root, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--silent'];
-  await command(root, 'npm', 'install', ...quietly, inject('tarball'), 'vite@7.3.8');
-  const entry = pathToFileURL(join(root, 'node_modules/vite/dist/node/index.js')).href;
-  const older = (await import(/* @vite-ignore */ entry)) as { createServer: typeof createServer };
-  await expectServes(older.createServer, root);
+  let create: typeof createServer;
+  beforeAll(async () => {
+    await writePackage(root, { workspaces: ['apps/*'] });
+    const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--silent'];
+    await command(root, 'npm', 'install', ...quietly, inject('tarball'), 'vite@7.3.8');
+    const entry = pathToFileURL(join(root, 'node_modules/vite/dist/node/index.js')).href;
+    create = ((await import(/* @vite-ignore */ entry)) as { createServer: typeof createServer }).createServer;
+  });
+
+  test('the package in the application', () => expectServes(create, root));
+
+  test("the package above the application, with the README's config", async () => {
+    const below = join(root, 'apps/web');
+    await writePackage(below);
+    const config = join(below, 'vite.config.js');
+    await writeFile(config, readmeBlock('js', 'optimizeDeps'));
+    await expectServes(create, below, config);
+  });
+
+  async function writePackage(folder: string, more = {}): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    const content = { name: 'app', private: true, type: 'module', ...more };
+    await writeFile(join(folder, 'package.json'), JSON.stringify(content));
+  }
 });
 
 describe('webpack build', () => {

@@ -14,28 +14,19 @@ import sample from '../fixtures/sample_keypoints.json' with { type: 'json' };
 import { serveFolders } from '../support/static_server.js';
 import { watchPage } from '../support/watch_page.js';
 import { writeFixture } from './fixture.js';
-import { command, PROJECT } from './installed.js';
+import { command } from './installed.js';
+import { readmeBlock } from './readme_block.js';
 
 const folder = join(inject('scratch'), 'readme');
 const installed = join(inject('app'), 'node_modules/inpose');
-let readme: string;
 let browser: Browser;
 /** Of `photo.jpg`, px. */
 let size: readonly number[];
-
-/** The first block of a language that contains `word`. */
-function block(language: string, word: string): string {
-  const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```/gm)];
-  const found = blocks.find(([, name, code]) => name === language && code.includes(word));
-  if (!found) throw new Error(`README.md: no ${language} block with ${word}`);
-  return found[2];
-}
 
 const page = (body: string) =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8" /><link rel="icon" href="data:," /></head><body>${body}</body></html>`;
 
 beforeAll(async () => {
-  readme = await readFile(join(PROJECT, 'README.md'), 'utf8');
   const source = join(folder, 'source');
   await writeFixture(source);
   const { width, height } = JSON.parse(await readFile(join(source, 'picture.json'), 'utf8'));
@@ -84,18 +75,21 @@ async function expectDrawing(root: string, path: string, expectedSize = size): P
 }
 
 test('as an ES module', async () => {
-  await expectDrawing(await builtApp('readme', block('js', 'PoseLocalVisualizer')), 'index.html');
+  await expectDrawing(await builtApp('readme', readmeBlock('js', 'PoseLocalVisualizer')), 'index.html');
 });
 
 test('one person found without boxes, by the default model', async () => {
-  const code = block('js', 'RoiTracker').replace(/(sample\.predInstances\.trackIds\.data\[0\]);/, 'window.found = $1;');
+  const code = readmeBlock('js', 'RoiTracker').replace(
+    /(sample\.predInstances\.trackIds\.data\[0\]);/,
+    'window.found = $1;',
+  );
   const dist = await builtApp('readme-tracker', code);
   await copyFile(SAMPLE_PICTURE, join(dist, 'photo.jpg'));
   expect(await foundBy([dist])).toBe(0);
 });
 
 test('in place of pose-detection', async () => {
-  const code = block('js', 'poseDetection').replace(/(poses\[0\]\.keypoints\[0\]);/, 'window.found = $1;');
+  const code = readmeBlock('js', 'poseDetection').replace(/(poses\[0\]\.keypoints\[0\]);/, 'window.found = $1;');
   const dist = await builtApp('readme-pose-detection', `const video = document.querySelector('img');\n${code}`);
   await copyFile(SAMPLE_PICTURE, join(dist, 'photo.jpg'));
   const [x, y] = sample.keypoints[0];
@@ -105,7 +99,10 @@ test('in place of pose-detection', async () => {
 });
 
 test('everybody, with a detector', async () => {
-  const code = block('js', 'detCheckpoint').replace(/(sample\.predInstances\.bboxes);/, 'window.found = $1.shape[0];');
+  const code = readmeBlock('js', 'detCheckpoint').replace(
+    /(sample\.predInstances\.bboxes);/,
+    'window.found = $1.shape[0];',
+  );
   const dist = await builtApp('readme-detector', code);
   const [c] = RTMDETS;
   const { stateDict } = await openCheckpoint(await detectorWeights(c));
@@ -155,7 +152,7 @@ async function plainPage(name: string, file: string): Promise<string> {
   for (const one of names.filter((n) => n === file || /\.(wasm|safetensors)$/.test(n))) {
     await copyFile(join(installed, 'dist', one), join(root, one));
   }
-  await writeFile(join(root, 'index.html'), page(block('html', file)));
+  await writeFile(join(root, 'index.html'), page(readmeBlock('html', file)));
   await copyFile(SAMPLE_PICTURE, join(root, 'photo.jpg'));
   return root;
 }
