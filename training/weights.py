@@ -10,7 +10,7 @@ from model import build
 
 def load(path):
     """The network of a file, on the CPU, for evaluation."""
-    return network(*read(path))
+    return network(*read(path), path)
 
 
 def load_mean(paths):
@@ -19,15 +19,15 @@ def load_mean(paths):
     if any(c != configs[0] for c in configs):
         raise SystemExit(f'{paths}: these are different networks')
     mean = {k: torch.stack([s[k] for s in states]).mean(0) if v.is_floating_point() else v for k, v in states[0].items()}
-    return configs[0], network(configs[0], mean)
+    return configs[0], network(configs[0], mean, ', '.join(paths))
 
 
-def network(config, state_dict):
+def network(config, state_dict, name):
     net = build(config).eval()
     missing, unexpected = net.load_state_dict(state_dict, strict=False)
     wrong = [k for k in missing if not k.endswith('num_batches_tracked')] + unexpected
     if wrong:
-        raise SystemExit(f'these keys do not match the config: {wrong}')
+        raise SystemExit(f'{name}: these keys do not match its config: {wrong}')
     return net
 
 

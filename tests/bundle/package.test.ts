@@ -148,10 +148,13 @@ describe('Vite build', () => {
 });
 
 /** The wasm file, the default model and the worker's script must be found where that server has them. */
-async function expectServes(create: typeof createServer, root: string, configFile?: string): Promise<void> {
+async function expectServes(
+  create: typeof createServer,
+  root: string,
+  configFile: string | false = false,
+): Promise<void> {
   await writeBundledApp(root);
-  const config = { ...vite(root), configFile: configFile ?? (false as const) };
-  const server = await create({ ...config, publicDir: files, server: { port: 0, host: '127.0.0.1' } });
+  const server = await create({ ...vite(root), configFile, publicDir: files, server: { port: 0, host: '127.0.0.1' } });
   try {
     await server.listen();
     const url = server.resolvedUrls!.local[0];
