@@ -28,7 +28,7 @@ const estimator = await buildPoseEstimator(checkpoint.config!.model as ConfigDic
 await loadStateDict(estimator, checkpoint.stateDict);
 prepareModule(estimator);
 const x = tf.tensor4d([...reference.input], [...reference.inputShape]);
-const [maps] = estimator.head!.forward(estimator.backbone.forward(x)) as [tf.Tensor4D];
+const [maps] = estimator.head!.forward(estimator.extractFeat(x)) as [tf.Tensor4D];
 const found = await maps.data();
 const error = found.reduce((worst, value, i) => Math.max(worst, Math.abs(value - reference.output[i])), 0);
 const peak = reference.output.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -26,6 +26,7 @@ from draw import sheet
 from graph import Graph
 from model import CONFIGS, MEAN, STD, build, parameter_count
 from pool import Feeder, Pool, Store
+from randomise import randomise
 from weights import load
 
 VAL_SEED = 987654
@@ -52,6 +53,7 @@ def arguments():
     a.add_argument('--middle-until', type=float, default=.6, help='share of the time at three quarters at most')
     a.add_argument('--where-from', type=float, default=.65, help='share of the time after which the cross entropy fades')
     a.add_argument('--where-until', type=float, default=.9, help='share of the time after which only the squared error is left')
+    a.add_argument('--randomise', type=float, default=0., help='share of the crops that become pictures that no camera takes (randomise.py)')
     a.add_argument('--start', type=int, default=3000, help='records to wait for')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--resume', help='a resume.pth to go on from, with the same --seconds')
@@ -369,21 +371,28 @@ class Crops:
 
     TOGETHER = 16
 
-    def __init__(self, composer, store, batch):
-        self.composer, self.store, self.batch, self.ready = composer, store, batch, []
+    def __init__(self, composer, store, batch, randomised=0.):
+        self.composer, self.store, self.batch, self.randomised, self.ready = composer, store, batch, randomised, []
 
     def next(self):
         if not self.ready:
             many = self.composer.batch(self.store, self.batch * self.TOGETHER)
             self.ready = [{k: v[i:i + self.batch] for k, v in many.items()} for i in range(0, self.batch * self.TOGETHER, self.batch)]
-        return self.ready.pop()
+        return self._finished(self.ready.pop())
+
+    def sample(self, n):
+        """n crops, to look at."""
+        return self._finished(self.composer.batch(self.store, n))
+
+    def _finished(self, b):
+        return dict(b, image=randomise(b['image'], self.randomised)) if self.randomised else b
 
 
 def run(o, trainer, store, feeder, held, say, more=None):
     device = trainer.device
-    crops = {size: Crops(Composer(device, size), store, batch_of(o, size)) for size in {*sizes_of(o), SIZES[-1]}}
+    crops = {size: Crops(Composer(device, size), store, batch_of(o, size), o.randomise) for size in {*sizes_of(o), SIZES[-1]}}
     full = SIZES[-1]
-    overlays(o, 'crops.png', crops[full].composer.batch(store, 64))
+    overlays(o, 'crops.png', crops[full].sample(32))
     torch.manual_seed(o.seed + 7919 * (trainer.step + 1))
     t0 = saved = told = time.time()
     first_seen, told_seen, first_records, sums, count = trainer.seen, trainer.seen, store.records, None, 0
