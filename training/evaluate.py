@@ -1,7 +1,7 @@
 """Measures a checkpoint of `train.py` or a file of `export.py`: on held-out composed crops, and (a finished run only, never to choose anything) on photographs.
 
 python evaluate.py make --pool DIR --backgrounds F.npy --out HELDOUT.npz --count 500     # composes the held-out crops
-python evaluate.py synthetic --ckpt ema.pth --crops HELDOUT.npz [--flip] [--draw OUT.png]
+python evaluate.py synthetic --ckpt ema.pth --crops HELDOUT.npz [--flip] [--noise SD] [--draw OUT.png]
 python evaluate.py photos --ckpt ema.pth --ann JSON --images DIR [--flip] [--draw OUT.png]
 """
 import argparse
@@ -26,7 +26,7 @@ def read(path):
 
 @torch.no_grad()
 def predict(net, images, flip):
-    """images: uint8 [n, 256, 192, 3] RGB -> [n, 17, 3] crop pixels and score."""
+    """images: 0..255 [n, 256, 192, 3] RGB -> [n, 17, 3] crop pixels and score."""
     out = []
     for i in range(0, len(images), 32):
         x = (torch.from_numpy(images[i:i + 32]).float() - torch.tensor(MEAN)) / torch.tensor(STD)
@@ -52,6 +52,14 @@ def make(o):
     print(o.out, len(image), 'crops of', store.records, 'records')
 
 
+def noisy(images, sd):
+    """float32, with normal noise of this standard deviation, the same every time; at 0 the images."""
+    if not sd:
+        return images
+    x = images.astype(np.float32)
+    return (x + np.random.RandomState(0).randn(*x.shape) * sd).clip(0, 255).astype(np.float32)
+
+
 def report(r):
     print(f"AP {r['AP']:.3f} AP50 {r['AP50']:.3f} AP75 {r['AP75']:.3f} OKS {r['OKS']:.3f} PCK@0.2 {r['PCK']:.3f}")
     for name, (s, p, n) in zip(JOINTS, r['joints']):
@@ -67,7 +75,7 @@ def show_reliability(rows):
 def synthetic(o):
     net = load(o.ckpt)
     d = read(o.crops)
-    pred = predict(net, d['image'], o.flip)
+    pred = predict(net, noisy(d['image'], o.noise), o.flip)
     report(metrics.evaluate(pred, d['kps'], d['area'], d['box']))
     show_reliability(metrics.reliability(pred, d['kps'], d['area']))
     if o.draw:
@@ -120,6 +128,7 @@ def main():
     m.add_argument('--count', type=int, default=500)
     s, p = sub.add_parser('synthetic'), sub.add_parser('photos')
     s.add_argument('--crops', required=True)
+    s.add_argument('--noise', type=float, default=0., help='standard deviation of noise that is added, of 255')
     p.add_argument('--ann', required=True)
     p.add_argument('--images', required=True)
     for q in (s, p):
