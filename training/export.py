@@ -2,7 +2,7 @@
 
 python export.py --ckpt ema.pth [ema.pth ...] --out ../models/inpose-default.safetensors [--scale S | --calibrate HELDOUT.npz]
 
-Several checkpoints of the same command are averaged. MMPose's decoders take a map's peak as the score. `--calibrate` finds the factor
+Several files are averaged; one that is named twice counts twice. MMPose's decoders take a map's peak as the score. `--calibrate` finds the factor
 that makes the peak the best estimate of "this joint is right" (similarity above 0.5) on held-out crops, and folds it into the last layer.
 """
 import argparse
@@ -75,7 +75,7 @@ def write_reference(path, net, tensors):
 
 def main():
     a = argparse.ArgumentParser()
-    a.add_argument('--ckpt', required=True, nargs='+', help='of train.py; of several the mean of their weights')
+    a.add_argument('--ckpt', required=True, nargs='+', help='of train.py, or files of this; of several the mean of their weights')
     a.add_argument('--out', required=True)
     a.add_argument('--scale', type=float, default=1.)
     a.add_argument('--calibrate', help='held-out crops of `evaluate.py make`')

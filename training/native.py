@@ -1,4 +1,4 @@
-"""Compiles this folder's C++ sources: nvcc for a GPU, g++ for a CPU."""
+"""Compiles C++ sources, this folder's where nothing else is said: nvcc for a GPU, g++ for a CPU."""
 import ctypes
 import glob
 import hashlib
@@ -15,11 +15,12 @@ _loaded = {}
 def load(source, cuda, headers={}):
     """The library made of a source file (and of headers, text by file name); compiled and loaded when it is first asked for."""
     if (source, cuda) not in _loaded:
-        _loaded[source, cuda] = ctypes.CDLL(_compile(source, cuda, headers))
+        _loaded[source, cuda] = ctypes.CDLL(compiled(source, cuda, headers))
     return _loaded[source, cuda]
 
 
-def _compile(source, cuda, headers):
+def compiled(source, cuda=False, headers={}):
+    """The library's file; compiled where it is not there yet."""
     path = os.path.join(HERE, source)
     if cuda:
         major, minor = torch.cuda.get_device_capability()
@@ -32,7 +33,7 @@ def _compile(source, cuda, headers):
             text += f.read()
     key = hashlib.sha1(' '.join([*command, *headers.values(), text]).encode()).hexdigest()[:12]
     folder = os.path.join(BUILD, key)
-    library = os.path.join(folder, os.path.splitext(source)[0] + '.so')
+    library = os.path.join(folder, os.path.splitext(os.path.basename(source))[0] + '.so')
     if not os.path.exists(library):
         os.makedirs(folder, exist_ok=True)
         for name, content in headers.items():

@@ -4,13 +4,13 @@ python prototype_crops.py --folder PROTOTYPE --assets MAKEHUMAN --out CROPS.npz 
 """
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 
 import cv2
 import numpy as np
 
+import native
 from model import INPUT_SIZE
 
 SIZE = 189, 252             # of its pictures, (width, height): a person fills some 20 % of them
@@ -23,12 +23,11 @@ def pictures(folder, assets_folder, count, seed):
     sys.dont_write_bytecode = True
     import assets
     from generator import Generator
-    with tempfile.TemporaryDirectory() as build:
-        library = os.path.join(build, 'render.so')
-        subprocess.run(['g++', '-O3', '-march=native', '-ffast-math', '-shared', '-fPIC', os.path.join(folder, 'render.cpp'), '-o', library],
-                       check=True)
-        generator = Generator(assets.load(assets_folder, os.path.join(build, 'assets.npz')), library, seed, size=SIZE)
-        return [np.stack(v) for v in zip(*[generator.sample() for _ in range(count)])]
+    library = native.compiled(os.path.abspath(os.path.join(folder, 'render.cpp')))
+    with tempfile.TemporaryDirectory() as baked:
+        arrays = assets.load(assets_folder, os.path.join(baked, 'assets.npz'))
+    generator = Generator(arrays, library, seed, size=SIZE)
+    return [np.stack(v) for v in zip(*[generator.sample() for _ in range(count)])]
 
 
 def main():
